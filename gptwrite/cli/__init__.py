@@ -1,0 +1,82 @@
+"""The command line: the only importer of typer, and the one place that turns errors into exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from gptwrite.errors import ExitCode, GptwriteError
+from gptwrite.language import say
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status; never raises."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _use_utf8()
+    debug = "--debug" in arguments
+    try:
+        status = _run([a for a in arguments if a != "--debug"])
+        sys.stdout.flush()
+        return status
+    except GptwriteError as error:
+        if debug:
+            raise
+        _report(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has what it wanted (`| head`): not an error. Python would complain when it
+        # closes stdout; give it somewhere harmless to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return int(ExitCode.OK)
+    except Exception as error:
+        if debug:
+            raise
+        from gptwrite.bug_report import write_report
+
+        write_report(error, arguments)
+        return int(ExitCode.BUG)
+
+
+def _run(arguments: list[str]) -> int:
+    from gptwrite import language
+    from gptwrite.cli.app import build_app
+    from gptwrite.settings import config_file, read_config
+
+    if "GPTWRITE_UI_LANGUAGE" not in os.environ:
+        try:
+            language.choose(str(read_config(config_file()).get("ui_language", "auto")))
+        except GptwriteError:
+            if arguments[:1] != ["config"]:
+                raise
+    app = build_app(arguments)
+    try:
+        result = app(args=arguments, prog_name="gptwrite", standalone_mode=True)
+    except SystemExit as exit_request:
+        code = exit_request.code
+        if code == 1 and _was_aborted():
+            return int(ExitCode.INTERRUPTED)
+        return code if isinstance(code, int) else int(ExitCode.OK if code is None else 1)
+    return int(result or 0)
+
+
+def _was_aborted() -> bool:
+    return False
+
+
+def _report(error: GptwriteError) -> None:
+    from gptwrite.terminal import safe
+
+    print(say("Error: ", "错误：") + safe(error.message), file=sys.stderr)
+    if error.hint:
+        print(say("Hint: ", "提示：") + safe(error.hint), file=sys.stderr)
+
+
+def _use_utf8() -> None:
+    """Text in and out is UTF-8 whatever the locale says; unencodable leftovers never fail."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(encoding="utf-8", errors="replace")

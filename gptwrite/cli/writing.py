@@ -1,0 +1,249 @@
+"""One run of a writing command: input, settings, model, text, and what is said about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from gptwrite.cli.interrupt import cancelling
+from gptwrite.engines import open_engine
+from gptwrite.engines.base import Engine, Finish, Stats, Token
+from gptwrite.errors import ExitCode, UsageError
+from gptwrite.files import write_atomically
+from gptwrite.inputs import gather, read_stdin, stdin_is_tty
+from gptwrite.language import Language, say
+from gptwrite.models import BUILTIN, ModelSpec, resolve
+from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
+from gptwrite.template import Template
+from gptwrite.terminal import RawPrinter, Terminal
+from gptwrite.write import Job, build_request, sampling_of, text_language, write
+
+
+@dataclasses.dataclass
+class Result:
+    """What one text became. Times are in seconds."""
+
+    text: str = ""
+    finish: Finish | None = None
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) -> int:
+    """Do the task and return the exit status; raises `GptwriteError` for what a user can mend."""
+    settings = load_settings({k: v for k, v in options.items() if k in FIELDS})
+    terminal = Terminal(quiet=settings.quiet, plain=settings.plain)
+    job = _job(template, values, options, settings)
+    if options["show_prompt"]:
+        print_prompt(job, terminal)
+        return ExitCode.OK
+    if options["output"]:
+        check_writable(options["output"])
+    spec = resolve(settings.model, settings)
+    started = time.perf_counter()
+    with terminal.spinner(say("Loading the model…", "正在加载模型……")):
+        engine = open_engine(spec, settings)
+    try:
+        if options["drafts"] > 1:
+            from gptwrite.cli.drafts import run_drafts
+
+            return run_drafts(job, engine, options, terminal)
+        result = produce(job, engine, options, terminal)
+    finally:
+        engine.close()
+    result.seconds = time.perf_counter() - started
+    _deliver(result, engine, options, terminal)
+    _say_afterwards(result, engine.stats, spec, settings, options, terminal)
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    if options["strict"] and result.finish == "length":
+        return ExitCode.CUT
+    return ExitCode.OK
+
+
+def _job(
+    template: Template, values: Mapping[str, Any], options: dict[str, Any], settings: Settings
+) -> Job:
+    lang = options["lang"]
+    if lang not in ("auto", "zh", "en"):
+        raise UsageError(
+            say(f"--lang cannot be {lang!r}.", f"--lang 不能是“{lang}”。"),
+            say("Choose auto, zh or en.", "可选：auto、zh、en。"),
+        )
+    stdin = read_stdin(sys.stdin.buffer, False) if not stdin_is_tty() else ""
+    inputs = gather(template, options["words"] or [], options["file"] or [], stdin)
+    language = text_language(inputs) if lang == "auto" else cast(Language, lang)
+    return Job(
+        template,
+        inputs,
+        language,
+        values,
+        sampling_of(settings),
+        thinking=options["show_thinking"],
+    )
+
+
+def print_prompt(job: Job, terminal: Terminal) -> None:
+    """Print the messages of the request, and the decided beginning of the answer."""
+    request = build_request(job)
+    printer = RawPrinter(terminal.out, terminal.out_is_tty)
+    for message in request.messages:
+        printer.push(f"[{message.role}]\n{message.content}\n\n")
+    printer.push(f"[assistant]\n{request.answer}")
+    printer.finish()
+
+
+def check_writable(path: Path) -> None:
+    """Raise `UsageError` before any work is done for a place that cannot be written."""
+    import os
+
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            say(f"Cannot write to {path}.", f"无法写入 {path}。"),
+            say(
+                "Choose a file in a folder that exists and is yours.",
+                "请选择已存在且可写的目录中的文件。",
+            ),
+        )
+
+
+def produce(job: Job, engine: Engine, options: dict[str, Any], terminal: Terminal) -> Result:
+    """Stream the text to where it belongs and return it; Ctrl-C ends it, keeping what there is."""
+    result = Result()
+    is_shown = not options["json"] and not options["output"]
+    printer = terminal.printer() if is_shown else None
+    tokens = write(job, engine)
+    with cancelling(engine.cancel) as interrupted:
+        for token in after_first(tokens, terminal):
+            if token.is_thinking:
+                if options["show_thinking"]:
+                    terminal.err.write(token.text)
+                    terminal.err.flush()
+                continue
+            result.text += token.text
+            if printer:
+                printer.push(token.text)
+            result.finish = token.finish or result.finish
+            if interrupted():
+                break
+        result.interrupted = interrupted()
+    if printer:
+        printer.finish()
+    return result
+
+
+def after_first(tokens: Iterator[Token], terminal: Terminal) -> Iterator[Token]:
+    """Yield `tokens`, with a spinner until the first one that shows something."""
+    waiting: list[Token] = []
+    with terminal.spinner(say("Reading…", "正在阅读……")):
+        for token in tokens:
+            waiting.append(token)
+            if token.id is not None or token.finish:
+                break
+    yield from waiting
+    yield from tokens
+
+
+def _deliver(result: Result, engine: Engine, options: dict[str, Any], terminal: Terminal) -> None:
+    content = result.text if result.text.endswith("\n") or not result.text else result.text + "\n"
+    if options["json"]:
+        content = json.dumps(as_json(result, engine), ensure_ascii=False) + "\n"
+    if not options["output"]:
+        if options["json"]:
+            terminal.out.write(content)
+            terminal.out.flush()
+        return
+    path: Path = options["output"]
+    if result.interrupted:
+        path = path.with_name(path.name + ".partial")
+        terminal.note(say(f"Stopped; what there is: {path}", f"已停止；已写部分在：{path}"))
+    try:
+        write_atomically(path, content)
+    except Exception:
+        # The text has been paid for: it must not be lost with the disk's space.
+        terminal.out.write(content)
+        terminal.out.flush()
+        raise
+
+
+def as_json(result: Result, engine: Engine) -> dict[str, Any]:
+    """Return the object that --json prints. Times are in seconds, counts in tokens."""
+    stats = engine.stats
+    return {
+        "text": result.text,
+        "model": engine.name,
+        "seed": stats.seed,
+        "finish_reason": result.finish or "cancelled",
+        "prompt_tokens": stats.prompt_tokens,
+        "cached_tokens": stats.cached_tokens,
+        "generated_tokens": stats.generated_tokens,
+        "timings": {
+            "load": round(stats.load_seconds, 4),
+            "prefill": round(stats.prefill_seconds, 4),
+            "decode": round(stats.decode_seconds, 4),
+            "first_token": round(stats.first_token_seconds, 4),
+            "total": round(result.seconds, 4),
+        },
+        "device": stats.device,
+    }
+
+
+def _say_afterwards(
+    result: Result,
+    stats: Stats,
+    spec: ModelSpec,
+    settings: Settings,
+    options: dict[str, Any],
+    terminal: Terminal,
+) -> None:
+    for note in stats.notes:
+        terminal.note(say("Note: ", "注意：") + note)
+    if result.finish == "length":
+        terminal.note(
+            say("The text was cut at the token limit; --max-tokens raises it.",
+                "文字在词元上限处被截断；可用 --max-tokens 提高。")
+        )  # fmt: skip
+    if options["stats"]:
+        terminal.error(stats_line(stats))
+    if spec.name == BUILTIN and settings.starter_note and terminal.err_is_tty:
+        mention_larger_models(terminal)
+
+
+def stats_line(stats: Stats) -> str:
+    """Return one line on speed, seed and device."""
+    prompt = max(0, stats.prompt_tokens - stats.cached_tokens)
+    prefill = prompt / stats.prefill_seconds if stats.prefill_seconds else 0.0
+    decode = stats.generated_tokens / stats.decode_seconds if stats.decode_seconds else 0.0
+    return say(
+        f"prompt {stats.prompt_tokens} tokens ({stats.cached_tokens} cached), {prefill:.0f} tok/s; "
+        f"generated {stats.generated_tokens} tokens, {decode:.0f} tok/s; "
+        f"first token {stats.first_token_seconds:.2f} s; load {stats.load_seconds:.2f} s; "
+        f"seed {stats.seed}; {stats.device}, {stats.threads} threads",
+        f"提示 {stats.prompt_tokens} 词元（缓存 {stats.cached_tokens}），{prefill:.0f} 词元/秒；"
+        f"生成 {stats.generated_tokens} 词元，{decode:.0f} 词元/秒；"
+        f"首词元 {stats.first_token_seconds:.2f} 秒；加载 {stats.load_seconds:.2f} 秒；"
+        f"种子 {stats.seed}；{stats.device}，{stats.threads} 线程",
+    )
+
+
+def mention_larger_models(terminal: Terminal) -> None:
+    """Say once, ever, that the built-in model is a starter."""
+    import contextlib
+
+    mark = data_dir() / "starter-note-shown"
+    if mark.exists():
+        return
+    terminal.note(
+        say("The built-in model is a small starter; larger ones write better: "
+            "`gptwrite models recommend`.",
+            "内置模型只是小小的起步模型；更大的模型写得更好：`gptwrite models recommend`。")
+    )  # fmt: skip
+    with contextlib.suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()

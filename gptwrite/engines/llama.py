@@ -1,0 +1,457 @@
+"""The llama.cpp engine: requests to tokens, one at a time or several side by side.
+
+One loop serves a single stream, several drafts, a batch and the parts of a long text: every request
+has a sequence of its own in one context, and each turn of the loop decodes one token of each.
+Sequences that begin alike share what was computed once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gptwrite import machine
+from gptwrite.engines import prompt as prompts
+from gptwrite.engines.base import Alternative, Finish, Request, Stats, Token
+from gptwrite.engines.model import BATCH_TOKENS, LoadedModel, LoadOptions
+from gptwrite.engines.sampler import accept_prompt, build_chain, draw_seed
+from gptwrite.engines.stream_text import Reasoning, StopSequences, Utf8Pieces
+from gptwrite.engines.threads import ThreadCount
+from gptwrite.errors import ContextError, EngineError, GptwriteError
+
+if TYPE_CHECKING:
+    from gptwrite.models import ModelSpec
+    from gptwrite.settings import Settings
+
+LEAST_ROOM = 16  # tokens of answer that must fit behind a prompt
+ABORTED = 2
+FORM_TRIES = 512  # most tokens refused at one place before the form is given up
+
+
+@dataclass
+class Slot:
+    """One request under way, in sequence `seq`."""
+
+    index: int
+    request: Request
+    seq: int
+    prompt: list[int]
+    max_tokens: int
+    chain: Any
+    seed: int
+    reasoning: Reasoning
+    stops: StopSequences
+    pieces: Utf8Pieces = field(default_factory=Utf8Pieces)
+    text: str = ""
+    last: int = -1
+    generated: int = 0
+    cut_by_context: bool = False
+
+
+class LlamaEngine:
+    """Writes with a GGUF model through llama.cpp. Not for use by two threads at once."""
+
+    def __init__(self, path: Path, options: LoadOptions | None = None) -> None:
+        start = time.perf_counter()
+        self._options = options or LoadOptions()
+        self._model = LoadedModel(path, self._options)
+        self._api = self._model.api
+        self._threads = ThreadCount(self._options.threads or machine.inference_threads())
+        self._kept: dict[int, list[int]] = {}  # sequence -> the tokens its cache holds
+        self._sequences = 0
+        self._batch: Any = None
+        self._closed = False
+        self._stats = Stats()
+        self._load_seconds = time.perf_counter() - start
+
+    @property
+    def name(self) -> str:
+        return self._model.path.stem
+
+    @property
+    def context_length(self) -> int:
+        return self._model.context_length
+
+    @property
+    def stats(self) -> Stats:
+        return self._stats
+
+    @property
+    def model(self) -> LoadedModel:
+        return self._model
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._model.vocabulary.tokenize(text, parse_special=False))
+
+    def count_prompt(self, request: Request) -> int:
+        return len(self.prompt_tokens(request)[0])
+
+    def render(self, request: Request) -> str:
+        return self._prompt(request).text
+
+    def prompt_tokens(self, request: Request) -> tuple[list[int], bool]:
+        """Return the prompt's token ids, and whether its template has opened a <think> tag."""
+        prompt = self._prompt(request)
+        ids = prompts.tokenize(prompt, self._model.vocabulary)
+        return ids or self._model.vocabulary.tokenize("\n", False), prompt.opens_thinking
+
+    def _prompt(self, request: Request) -> prompts.Prompt:
+        vocabulary = self._model.vocabulary
+        return prompts.build(
+            request,
+            self._model.chat_template,
+            vocabulary.named_token("bos"),
+            vocabulary.named_token("eos"),
+        )
+
+    def stream(self, request: Request) -> Iterator[Token]:
+        for _, token in self.generate([request]):
+            if isinstance(token, GptwriteError):
+                raise token
+            yield token
+
+    def generate(
+        self, requests: Iterable[Request], parallel: int = 1
+    ) -> Iterator[tuple[int, Token | GptwriteError]]:
+        if self._closed:
+            raise EngineError("The engine is closed.", "Open it again.")
+        self._model.clear_abort()
+        self._stats = Stats(
+            load_seconds=self._load_seconds,
+            device=self._model.device,
+            notes=tuple(self._model.notes),
+        )
+        self._load_seconds = 0.0
+        waiting = enumerate(requests)
+        held: Slot | None = None  # fits only once others have finished
+        active: list[Slot] = []
+        try:
+            while True:
+                while len(active) < parallel and not self._model.is_aborted:
+                    if held is None:
+                        item = next(waiting, None)
+                        if item is None:
+                            break
+                        try:
+                            held = self._new_slot(*item)
+                        except GptwriteError as error:
+                            yield item[0], error
+                            continue
+                    if not self._make_room(held, active, parallel):
+                        break
+                    slot, held = held, None
+                    active.append(slot)
+                    for token in self._first_token(slot, active):
+                        yield slot.index, token
+                if self._model.is_aborted:
+                    if held:
+                        active.append(held)
+                        held = None
+                    for slot in list(active):
+                        for token in self._finish(slot, "cancelled", active):
+                            yield slot.index, token
+                    return
+                if not active:
+                    return
+                yield from self._step(active)
+        finally:
+            for slot in active + ([held] if held else []):
+                self._api.llama_sampler_free(slot.chain)
+            self._stats.threads = self._threads.current
+            self._stats.context_length = self._model.context_length
+
+    def _new_slot(self, index: int, request: Request) -> Slot:
+        prompt, opens_thinking = self.prompt_tokens(request)
+        room = self.context_length - len(prompt)
+        if room < LEAST_ROOM:
+            raise ContextError(len(prompt), self.context_length)
+        sampling = request.sampling
+        seed = draw_seed(sampling)
+        chain = build_chain(
+            self._api,
+            self._model.vocab,
+            self._model.vocabulary.size,
+            self.context_length,
+            sampling,
+            seed,
+        )
+        accept_prompt(self._api, chain, prompt[-sampling.repeat_last_n :])
+        self._stats.seed = seed
+        return Slot(
+            index=index,
+            request=request,
+            seq=-1,
+            prompt=prompt,
+            max_tokens=min(sampling.max_tokens, room),
+            chain=chain,
+            seed=seed,
+            reasoning=Reasoning(is_open=opens_thinking),
+            stops=StopSequences(sampling.stop),
+            cut_by_context=room < sampling.max_tokens,
+        )
+
+    def _make_room(self, slot: Slot, active: list[Slot], parallel: int) -> bool:
+        """Give `slot` a sequence and cells; False when it must wait for others to finish."""
+        needed = len(slot.prompt) + slot.max_tokens
+        taken = sum(len(s.prompt) + s.max_tokens for s in active)
+        if self._model.context and self._sequences >= parallel:
+            if taken + needed <= self._model.cells:
+                slot.seq = self._free_sequence(slot.prompt, active, parallel)
+                return True
+        if active:
+            return False
+        self._open(min(needed * parallel, self._most_cells(needed)), parallel)
+        slot.seq = 0
+        return True
+
+    def _most_cells(self, needed: int) -> int:
+        """Bound a context that several sequences share by half of the free memory."""
+        available = machine.available_memory_bytes()
+        per_cell = max(1, self._model.kv_bytes(1))
+        return max(needed, available // 2 // per_cell) if available else needed
+
+    def _open(self, cells: int, parallel: int) -> None:
+        self._kept.clear()
+        self._free_batch()
+        self._model.open_context(cells, parallel, self._threads.current)
+        self._sequences = parallel
+        self._memory = self._api.llama_get_memory(self._model.context)
+        self._batch = self._api.llama_batch_init(BATCH_TOKENS, 0, 1)
+
+    def _free_sequence(self, prompt: list[int], active: list[Slot], parallel: int) -> int:
+        """Return a sequence not in use, best the one that already holds most of `prompt`."""
+        used = {slot.seq for slot in active}
+        free = [seq for seq in range(parallel) if seq not in used]
+        return max(free, key=lambda seq: common_prefix(self._kept.get(seq, []), prompt))
+
+    def _first_token(self, slot: Slot, active: list[Slot]) -> Iterator[Token | GptwriteError]:
+        start = time.perf_counter()
+        cached = self._reuse(slot)
+        rc = self._prefill(slot, cached)
+        now = time.perf_counter()
+        self._stats.prompt_tokens += len(slot.prompt)
+        self._stats.cached_tokens += cached
+        self._stats.prefill_seconds += now - start
+        if rc:
+            if rc != ABORTED:
+                self._release(slot, active)
+                yield EngineError(f"llama.cpp could not read the prompt (code {rc}).")
+            return
+        yield from self._emit(slot, -1, active)
+        if not self._stats.first_token_seconds:
+            self._stats.first_token_seconds = self._stats.load_seconds + (
+                time.perf_counter() - start
+            )
+
+    def _reuse(self, slot: Slot) -> int:
+        """Keep or copy what some sequence has computed of the prompt; return how many tokens."""
+        limit = len(slot.prompt) - 1  # the last token must be decoded for its logits
+        source, shared = slot.seq, 0
+        for seq, tokens in self._kept.items():
+            length = min(limit, common_prefix(tokens, slot.prompt))
+            if length > shared or (length == shared and seq == slot.seq):
+                source, shared = seq, length
+        if source == slot.seq:
+            if not self._api.llama_memory_seq_rm(self._memory, slot.seq, shared, -1):
+                shared = 0
+        else:
+            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
+            if shared:
+                self._api.llama_memory_seq_cp(self._memory, source, slot.seq, 0, shared)
+        if not shared:
+            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
+        self._kept[slot.seq] = slot.prompt[:shared]
+        return shared
+
+    def _prefill(self, slot: Slot, done: int) -> int:
+        batch = self._batch
+        while done < len(slot.prompt):
+            chunk = slot.prompt[done : done + BATCH_TOKENS]
+            for i, token in enumerate(chunk):
+                self._put(i, token, done + i, slot.seq, False)
+            batch.logits[len(chunk) - 1] = done + len(chunk) == len(slot.prompt)
+            batch.n_tokens = len(chunk)
+            rc: int = self._api.llama_decode(self._model.context, batch)
+            if rc:
+                self._resync(slot)
+                return rc
+            done += len(chunk)
+            self._kept[slot.seq] += chunk
+        return 0
+
+    def _put(self, i: int, token: int, position: int, seq: int, wants_logits: bool) -> None:
+        batch = self._batch
+        batch.token[i] = token
+        batch.pos[i] = position
+        batch.n_seq_id[i] = 1
+        batch.seq_id[i][0] = seq
+        batch.logits[i] = wants_logits
+
+    def _resync(self, slot: Slot) -> None:
+        """After an aborted decode, note how far the sequence's cache really goes."""
+        last = self._api.llama_memory_seq_pos_max(self._memory, slot.seq)
+        held = (self._kept.get(slot.seq, []) + [slot.last])[: last + 1]
+        self._kept[slot.seq] = held if len(held) == last + 1 else []
+        if not self._kept[slot.seq]:
+            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
+
+    def _step(self, active: list[Slot]) -> Iterator[tuple[int, Token | GptwriteError]]:
+        """Decode one token of every active slot and draw the next of each."""
+        slots = list(active)
+        for i, slot in enumerate(slots):
+            self._put(i, slot.last, len(self._kept[slot.seq]), slot.seq, True)
+        self._batch.n_tokens = len(slots)
+        start = time.perf_counter()
+        rc = self._api.llama_decode(self._model.context, self._batch)
+        seconds = time.perf_counter() - start
+        self._stats.decode_seconds += seconds
+        if rc:
+            for slot in slots:
+                self._resync(slot)
+            if rc != ABORTED:
+                raise EngineError(f"llama.cpp failed to decode (code {rc}).")
+            return
+        self._adapt_threads(seconds, len(slots))
+        for i, slot in enumerate(slots):
+            self._kept[slot.seq].append(slot.last)
+            for token in self._emit(slot, i, active):
+                yield slot.index, token
+
+    def _adapt_threads(self, seconds: float, slots: int) -> None:
+        before = self._threads.current
+        threads = self._threads.observe(seconds / slots)
+        if threads != before:
+            self._api.llama_set_n_threads(self._model.context, threads, threads)
+
+    def _release(self, slot: Slot, active: list[Slot]) -> None:
+        active.remove(slot)
+        self._api.llama_sampler_free(slot.chain)
+
+    def _emit(self, slot: Slot, output: int, active: list[Slot]) -> Iterator[Token | GptwriteError]:
+        """Draw a token from the logits of `output`; yield it, and the end when it comes."""
+        form = slot.request.form
+        try:
+            if form:
+                token = self._draw_in_form(slot, output)
+            else:
+                token = self._api.llama_sampler_sample(slot.chain, self._model.context, output)
+            extra = self._alternatives(slot, output, token)
+        except GptwriteError as error:
+            self._release(slot, active)
+            yield error
+            return
+        slot.last = token
+        if self._model.vocabulary.is_end(token):
+            yield from self._finish(slot, "stop", active)
+            return
+        slot.generated += 1
+        self._stats.generated_tokens += 1
+        vocabulary = self._model.vocabulary
+        piece = vocabulary.piece(token) or vocabulary.markup(token).encode("utf-8")
+        answer, thinking = slot.reasoning.push(slot.pieces.push(piece))
+        shown = slot.stops.push(answer)
+        slot.text += shown
+        if thinking:
+            yield Token(text=thinking, is_thinking=True)
+        logprob, alternatives = extra
+        yield Token(text=shown, id=token, logprob=logprob, alternatives=alternatives)
+        if slot.stops.found or (form and form.is_complete(slot.text)):
+            yield from self._finish(slot, "stop", active)
+        elif slot.generated >= slot.max_tokens:
+            yield from self._finish(slot, "length", active)
+
+    def _finish(self, slot: Slot, finish: Finish, active: list[Slot]) -> Iterator[Token]:
+        self._release(slot, active)
+        answer, thinking = slot.reasoning.push(slot.pieces.flush())
+        left, late = slot.reasoning.flush()
+        if thinking + late:
+            yield Token(text=thinking + late, is_thinking=True)
+        shown = slot.stops.push(answer + left)
+        shown += "" if slot.stops.found else slot.stops.flush()
+        yield Token(text=shown, finish=finish)
+
+    def _draw_in_form(self, slot: Slot, output: int) -> int:
+        """Draw tokens until one keeps to the form; each refused one is ruled out at this place."""
+        form = slot.request.form
+        assert form
+        vocabulary = self._model.vocabulary
+        logits = self._api.llama_get_logits_ith(self._model.context, output)
+        complete = form.is_complete(slot.text)
+        for _ in range(min(FORM_TRIES, vocabulary.size)):
+            token: int = self._api.llama_sampler_sample(slot.chain, self._model.context, output)
+            if vocabulary.is_end(token):
+                if complete:
+                    return token
+            elif text := vocabulary.piece(token).decode("utf-8", "ignore"):
+                whole = len(text.encode("utf-8")) == len(vocabulary.piece(token))
+                if whole and form.accepts(slot.text + text):
+                    return token
+            logits[token] = -float("inf")
+        raise EngineError(
+            "The model finds no continuation that keeps to the form.",
+            "Try another seed, or a model that knows this language better.",
+        )
+
+    def _alternatives(
+        self, slot: Slot, output: int, token: int
+    ) -> tuple[float | None, tuple[Alternative, ...]]:
+        """Return the log-probability of `token`, in nats, and the likeliest tokens instead.
+
+        From the logits as the model gave them, before any sampler: log softmax over (n_vocab,).
+        """
+        count = slot.request.alternatives
+        if not count:
+            return None, ()
+        import numpy as np
+
+        size = self._model.vocabulary.size
+        pointer = self._api.llama_get_logits_ith(self._model.context, output)
+        logits = np.ctypeslib.as_array(pointer, shape=(size,)).astype(np.float64)
+        top = float(logits.max())
+        norm = top + float(np.log(np.exp(logits - top).sum()))
+        best = np.argpartition(logits, -count)[-count:]
+        best = best[np.argsort(-logits[best])]
+        rows = tuple(
+            Alternative(
+                self._model.vocabulary.piece(int(i)).decode("utf-8", "replace"),
+                float(logits[i]) - norm,
+            )
+            for i in best
+        )
+        return float(logits[token]) - norm, rows
+
+    def cancel(self) -> None:
+        self._model.abort()
+
+    def _free_batch(self) -> None:
+        if self._batch is not None:
+            self._api.llama_batch_free(self._batch)
+            self._batch = None
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._free_batch()
+            self._model.close()
+
+
+def common_prefix(a: list[int], b: list[int]) -> int:
+    """Return how many tokens `a` and `b` share at their beginning."""
+    limit = min(len(a), len(b))
+    if a[:limit] == b[:limit]:
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])
+
+
+def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
+    """Return an engine with the model of `spec` loaded as the settings ask."""
+    options = LoadOptions(
+        gpu_layers=settings.gpu_layers,
+        threads=settings.threads,
+        context_length=settings.context_length,
+        flash_attention=settings.flash_attention,
+    )
+    return LlamaEngine(Path(spec.location), options)

@@ -1,0 +1,250 @@
+"""Loading: a GGUF file to a model in memory, and a context to decode in.
+
+Owns the C pointers of model and context and frees them in the right order. Says in words why a
+file cannot be used, and on which devices the layers ended up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gptwrite import gguf_file, machine
+from gptwrite.engines import library
+from gptwrite.engines.vocabulary import Vocabulary
+from gptwrite.errors import ModelError
+
+BATCH_TOKENS = 512
+PAD = 256  # the library rounds context lengths up to this many tokens
+# Architectures that give vectors, or need an encoder, and cannot continue a text.
+NOT_WRITERS = (
+    "bert",
+    "t5",
+    "clip",
+    "jina",
+    "nomic-bert",
+    "eurobert",
+    "wavtokenizer",
+    "gemma-embedding",
+)
+RESERVED_BYTES = 256 * 2**20
+KV_BYTES = {1: 2.0, 8: 34 / 32}  # bytes per element of F16 and Q8_0
+FLASH = {"auto": -1, "off": 0, "on": 1, "measure": 0}
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load. `gpu_layers` -1 offloads everything that a device has room for."""
+
+    gpu_layers: int = -1
+    threads: int = 0
+    context_length: int = 0
+    flash_attention: str = "measure"
+    use_mmap: bool = True
+
+
+class LoadedModel:
+    """A model in memory. One context at a time; `close` frees everything."""
+
+    def __init__(self, path: Path, options: LoadOptions) -> None:
+        self.path = path
+        self.options = options
+        self.header = gguf_file.read_header(path)
+        gguf_file.check_complete(self.header)
+        _check_architecture(self.header)
+        self.api = library.load()
+        self.notes: list[str] = []
+        self.gpu_layers = 0
+        self.context: Any = None
+        self.cells = 0
+        self._abort = ctypes.create_string_buffer(b"", 2)
+        self.model = self._load()
+        self.n_layers: int = self.api.llama_model_n_layer(self.model)
+        self.vocab = self.api.llama_model_get_vocab(self.model)
+        self.vocabulary = Vocabulary(self.api, self.vocab)
+        if self.vocabulary.size == 0:
+            raise ModelError(f"{path} has no vocabulary.", "Choose another model.")
+        trained = self.api.llama_model_n_ctx_train(self.model) or self.header.context_length
+        wanted = options.context_length or trained
+        self.context_length = min(wanted, trained)
+        if wanted > trained:
+            self.notes.append(
+                f"context length {wanted} is more than the model was trained for: using {trained}"
+            )
+
+    @property
+    def chat_template(self) -> str:
+        return self.header.chat_template
+
+    @property
+    def device(self) -> str:
+        """Where the layers are: `cpu`, or the device's name and how many layers it holds."""
+        if not self.gpu_layers:
+            return "cpu"
+        return f"{_gpu_name(self.api)} ({min(self.gpu_layers, self.n_layers + 1)} layers)"
+
+    def _load(self) -> Any:
+        has_gpu = bool(self.api.llama_supports_gpu_offload())
+        layers = self.options.gpu_layers if has_gpu else 0
+        total = int(self.header.metadata.get(f"{self.header.architecture}.block_count", 0)) + 1
+        for attempt in offload_steps(layers, total):
+            library.clear_log()
+            params = self.api.llama_model_default_params()
+            params.n_gpu_layers = attempt
+            if not self.options.use_mmap:
+                params.load_mode = self.api.LLAMA_LOAD_MODE_NONE
+            model = self.api.llama_model_load_from_file(str(self.path).encode("utf-8"), params)
+            if model:
+                self.gpu_layers = total if attempt < 0 else attempt
+                return model
+            if attempt:
+                self.notes.append(
+                    f"no room for {total if attempt < 0 else attempt} layers on the GPU"
+                )
+        reason = library.reason() or "the library gives no reason"
+        if "unknown model architecture" in reason:
+            raise ModelError(
+                f"{self.path}: llama.cpp does not know the architecture "
+                f"{self.header.architecture!r}.",
+                "Choose another model, or upgrade gptwrite.",
+            )
+        raise ModelError(f"Cannot load {self.path}: {reason}.", "Download the model again.")
+
+    def kv_bytes(self, cells: int) -> int:
+        """Return about how many bytes the cache of `cells` tokens takes."""
+        meta, arch = self.header.metadata, self.header.architecture
+        heads = int(meta.get(f"{arch}.attention.head_count", 1) or 1)
+        kv_heads = int(meta.get(f"{arch}.attention.head_count_kv", heads) or heads)
+        width = int(meta.get(f"{arch}.embedding_length", 0))
+        key = int(meta.get(f"{arch}.attention.key_length", width // heads))
+        value = int(meta.get(f"{arch}.attention.value_length", width // heads))
+        return int(cells * self.n_layers * kv_heads * (key + value) * KV_BYTES[1])
+
+    def open_context(self, cells: int, sequences: int, threads: int) -> Any:
+        """Return a context for `cells` tokens over `sequences` sequences; frees the one before."""
+        cells = -(-cells // PAD) * PAD
+        self.close_context()
+        self._check_memory(cells)
+        params = self.api.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, cells)
+        params.n_seq_max = sequences
+        params.n_outputs_max = sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = FLASH[self.options.flash_attention]
+        params.no_perf = True
+        params.abort_callback, self._abort_keep = _abort_function(self.api)
+        params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
+        library.clear_log()
+        context = self.api.llama_init_from_model(self.model, params)
+        while not context and self.gpu_layers:
+            self._reload_with_fewer_layers()
+            context = self.api.llama_init_from_model(self.model, params)
+        if not context:
+            raise ModelError(
+                f"Cannot open a context of {cells} tokens: "
+                f"{library.reason() or 'not enough memory'}.",
+                "Lower it with --context, or choose a smaller model.",
+            )
+        self.context, self.cells = context, cells
+        return context
+
+    def _reload_with_fewer_layers(self) -> None:
+        fewer = self.gpu_layers // 2
+        self.notes.append(f"no GPU memory for the context with {self.gpu_layers} layers: {fewer}")
+        self.api.llama_model_free(self.model)
+        params = self.api.llama_model_default_params()
+        params.n_gpu_layers = fewer
+        self.model = self.api.llama_model_load_from_file(str(self.path).encode("utf-8"), params)
+        if not self.model:
+            raise ModelError(f"Cannot load {self.path} again.", "Try --gpu-layers 0.")
+        self.gpu_layers = fewer
+        self.vocab = self.api.llama_model_get_vocab(self.model)
+        self.vocabulary = Vocabulary(self.api, self.vocab)
+
+    def _check_memory(self, cells: int) -> None:
+        available = machine.available_memory_bytes()
+        needed = self.kv_bytes(cells)
+        if available is not None and not self.gpu_layers and needed + RESERVED_BYTES > available:
+            raise ModelError(
+                f"A context of {cells} tokens needs {needed / 2**30:.1f} GiB of memory; "
+                f"{available / 2**30:.1f} GiB are free.",
+                "Lower it with --context, or shorten the text.",
+            )
+
+    def abort(self) -> None:
+        """Make the running decode return soon; callable from any thread."""
+        self._abort.value = b"x"
+
+    def clear_abort(self) -> None:
+        self._abort.value = b""
+
+    @property
+    def is_aborted(self) -> bool:
+        return bool(self._abort.value)
+
+    def close_context(self) -> None:
+        if self.context:
+            self.api.llama_free(self.context)
+            self.context, self.cells = None, 0
+
+    def close(self) -> None:
+        self.close_context()
+        if self.model:
+            self.api.llama_model_free(self.model)
+            self.model = None
+
+
+def offload_steps(layers: int, total: int) -> list[int]:
+    """Return the layer counts to try on the GPU, most first, ending with the CPU alone."""
+    if not layers:
+        return [0]
+    steps = [layers]
+    left = (total if layers < 0 else layers) // 2
+    while left > 0:
+        steps.append(left)
+        left //= 2
+    return [*steps, 0]
+
+
+def _abort_function(api: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return the C library's strlen as an abort callback, and an object that keeps it alive.
+
+    The callback is asked before every node of the graph, some hundred times a token: Python there
+    would cost more than a small model's arithmetic. strlen of a one-byte buffer answers
+    "is the flag set" in C: 0 for an empty string, 1 otherwise.
+    """
+    libc = ctypes.CDLL("msvcrt") if sys.platform == "win32" else ctypes.CDLL(None)
+    strlen = libc.strlen
+    address = ctypes.cast(strlen, ctypes.c_void_p).value
+    return api.ggml_abort_callback(address), strlen
+
+
+def _check_architecture(header: gguf_file.Header) -> None:
+    arch = header.architecture
+    causal = header.metadata.get(f"{arch}.attention.causal", True)
+    if not causal or any(name in arch for name in NOT_WRITERS):
+        raise ModelError(
+            f"{header.path} is an embedding model ({arch}): it cannot write.",
+            "Choose a text-generation model; see `gptwrite models recommend`.",
+        )
+
+
+def _gpu_name(api: Any) -> str:
+    import ctypes as c
+    from pathlib import Path as P
+
+    try:
+        lib = c.CDLL(str(next(P(api._lib._name).parent.glob("libggml-base.*"))))
+        lib.ggml_backend_dev_name.restype = c.c_char_p
+        lib.ggml_backend_dev_name.argtypes = [c.c_void_p]
+        devices = c.CDLL(str(next(P(api._lib._name).parent.glob("libggml.*"))))
+        devices.ggml_backend_dev_by_type.restype = c.c_void_p
+        return str(lib.ggml_backend_dev_name(devices.ggml_backend_dev_by_type(1)).decode())
+    except (StopIteration, OSError, AttributeError):
+        return "gpu"

@@ -1,0 +1,86 @@
+"""The chain of samplers that draws the next token, and text forms held by rejection."""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from gptwrite.engines.base import Sampling
+from gptwrite.errors import EngineError
+
+DRY_BASE, DRY_ALLOWED_LENGTH = 1.75, 2
+DRY_BREAKERS = (b"\n", b":", b'"', b"*", "。".encode(), "，".encode())
+LARGEST_SEED = 2**32 - 2  # the library takes 2**32 - 1 to mean "random"
+
+
+def draw_seed(sampling: Sampling) -> int:
+    """Return the request's seed, or a random one."""
+    if sampling.seed is None:
+        return secrets.randbelow(LARGEST_SEED + 1)
+    return sampling.seed % (LARGEST_SEED + 1)
+
+
+def build_chain(
+    api: Any, vocab: Any, n_vocab: int, context_length: int, sampling: Sampling, seed: int
+) -> Any:
+    """Return a new sampler chain; the caller frees it with `llama_sampler_free`.
+
+    Penalties only lower a token's logit, and only of tokens among the last `repeat_last_n`: so the
+    best `top_k` after them are among the best `top_k + repeat_last_n` before. Cutting down to those
+    first gives the same result without walking the whole vocabulary at each token.
+    """
+    chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
+
+    def add(sampler: Any) -> None:
+        if not sampler:
+            api.llama_sampler_free(chain)
+            raise EngineError("The library refused a sampler.", "Check the sampling settings.")
+        api.llama_sampler_chain_add(chain, sampler)
+
+    is_greedy = sampling.temperature <= 0
+    top_k = 1 if is_greedy else sampling.top_k
+    has_penalties = sampling.repeat_penalty != 1.0 and sampling.repeat_last_n > 0
+    has_dry = sampling.dry_multiplier > 0
+    if has_penalties or has_dry:
+        reach = context_length if has_dry else sampling.repeat_last_n
+        if top_k > 0 and top_k + reach < n_vocab:
+            add(api.llama_sampler_init_top_k(top_k + reach))
+    if has_penalties:
+        add(
+            api.llama_sampler_init_penalties(
+                n_vocab, sampling.repeat_last_n, sampling.repeat_penalty, 0.0, 0.0
+            )
+        )
+    if has_dry:
+        breakers = (ctypes.c_char_p * len(DRY_BREAKERS))(*DRY_BREAKERS)
+        add(
+            api.llama_sampler_init_dry(
+                vocab,
+                sampling.dry_multiplier,
+                DRY_BASE,
+                DRY_ALLOWED_LENGTH,
+                context_length,
+                breakers,
+                len(DRY_BREAKERS),
+            )
+        )
+    if is_greedy:
+        add(api.llama_sampler_init_greedy())
+        return chain
+    if top_k > 0:
+        add(api.llama_sampler_init_top_k(top_k))
+    if sampling.top_p < 1.0:
+        add(api.llama_sampler_init_top_p(sampling.top_p, 1))
+    if sampling.min_p > 0.0:
+        add(api.llama_sampler_init_min_p(sampling.min_p, 1))
+    add(api.llama_sampler_init_temp(sampling.temperature))
+    add(api.llama_sampler_init_dist(seed))
+    return chain
+
+
+def accept_prompt(api: Any, chain: Any, tokens: Sequence[int]) -> None:
+    """Show the chain the prompt, so that penalties count what stands there too."""
+    for token in tokens:
+        api.llama_sampler_accept(chain, token)

@@ -1,0 +1,182 @@
+"""What the header of a GGUF file says, read by the library itself, in milliseconds.
+
+Also recognises the usual things that are saved under a name ending in .gguf and are no model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gptwrite.errors import ModelError
+
+STRING, ARRAY, BOOL = 8, 9, 7
+SCALARS = {
+    0: ("u8", ctypes.c_uint8),
+    1: ("i8", ctypes.c_int8),
+    2: ("u16", ctypes.c_uint16),
+    3: ("i16", ctypes.c_int16),
+    4: ("u32", ctypes.c_uint32),
+    5: ("i32", ctypes.c_int32),
+    6: ("f32", ctypes.c_float),
+    BOOL: ("bool", ctypes.c_bool),
+    10: ("u64", ctypes.c_uint64),
+    11: ("i64", ctypes.c_int64),
+    12: ("f64", ctypes.c_double),
+}
+
+
+class _InitParams(ctypes.Structure):
+    _fields_ = [("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p)]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of one GGUF file. `metadata` leaves out arrays (vocabularies), but their lengths
+    are in `array_lengths`. `data_end` is the offset in bytes at which the file should end."""
+
+    path: Path
+    metadata: dict[str, Any]
+    array_lengths: dict[str, int]
+    tensor_types: dict[int, int] = field(default_factory=dict)
+    n_tensors: int = 0
+    n_parameters: int = 0
+    data_end: int = 0
+
+    @property
+    def architecture(self) -> str:
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def context_length(self) -> int:
+        """The context length the model was trained for, in tokens; 0 when it is not stated."""
+        return int(self.metadata.get(f"{self.architecture}.context_length", 0))
+
+    @property
+    def chat_template(self) -> str:
+        return str(self.metadata.get("tokenizer.chat_template", ""))
+
+
+def check_first_bytes(path: Path) -> None:
+    """Raise `ModelError` when `path` is plainly no GGUF file."""
+    if not path.exists():
+        raise ModelError(
+            f"No model file at {path}.", "Check the path, or see `gptwrite models list`."
+        )
+    if path.is_dir():
+        raise ModelError(f"{path} is a directory, not a model file.", "Name the .gguf file in it.")
+    try:
+        with path.open("rb") as file:
+            begin = file.read(64)
+    except OSError as exc:
+        raise ModelError(f"Cannot read {path}: {exc.strerror}.", "Check its permissions.") from exc
+    if not begin:
+        raise ModelError(f"{path} is empty.", "Download the model again.")
+    text = begin.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ModelError(
+            f"{path} is a web page saved under a model's name.",
+            "Download the file itself (the address usually contains /resolve/, not /blob/).",
+        )
+    if begin.startswith(b"version https://git-lfs"):
+        raise ModelError(
+            f"{path} is a git-lfs pointer, not the model itself.",
+            "Fetch the real file with `git lfs pull`, or with `gptwrite models pull`.",
+        )
+    if not begin.startswith(b"GGUF"):
+        raise ModelError(f"{path} is not a GGUF file.", "gptwrite needs a model in GGUF format.")
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    from gptwrite.engines import library
+
+    api = library.load()
+    lib = ctypes.CDLL(api._lib._name)
+    base = Path(api._lib._name).with_name(Path(api._lib._name).name.replace("llama", "ggml-base"))
+    if base.exists():
+        lib = ctypes.CDLL(str(base))
+    lib.gguf_init_from_file.argtypes = [ctypes.c_char_p, _InitParams]
+    lib.gguf_init_from_file.restype = ctypes.c_void_p
+    lib.gguf_free.argtypes = [ctypes.c_void_p]
+    for name in ("gguf_get_n_kv", "gguf_get_n_tensors"):
+        function = getattr(lib, name)
+        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
+    lib.gguf_get_data_offset.argtypes = [ctypes.c_void_p]
+    lib.gguf_get_data_offset.restype = ctypes.c_size_t
+    by_index = [ctypes.c_void_p, ctypes.c_int64]
+    for name, result in {
+        "gguf_get_key": ctypes.c_char_p,
+        "gguf_get_kv_type": ctypes.c_int,
+        "gguf_get_arr_n": ctypes.c_size_t,
+        "gguf_get_val_str": ctypes.c_char_p,
+        "gguf_get_tensor_offset": ctypes.c_size_t,
+        "gguf_get_tensor_size": ctypes.c_size_t,
+        "gguf_get_tensor_type": ctypes.c_int,
+    }.items():
+        function = getattr(lib, name)
+        function.argtypes, function.restype = by_index, result
+    for suffix, scalar in SCALARS.values():
+        function = getattr(lib, f"gguf_get_val_{suffix}")
+        function.argtypes, function.restype = by_index, scalar
+    lib.ggml_blck_size.argtypes, lib.ggml_blck_size.restype = [ctypes.c_int], ctypes.c_int64
+    lib.ggml_type_size.argtypes, lib.ggml_type_size.restype = [ctypes.c_int], ctypes.c_size_t
+    return lib
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of the GGUF file at `path`; raise `ModelError` when it is damaged."""
+    check_first_bytes(path)
+    from gptwrite.engines import library
+
+    lib = _library()
+    library.clear_log()
+    handle = lib.gguf_init_from_file(str(path).encode("utf-8"), _InitParams(True, None))
+    if not handle:
+        raise ModelError(
+            f"{path} is a damaged GGUF file: {library.reason() or 'its header cannot be read'}.",
+            "Download it again; `gptwrite models verify` finds damaged files.",
+        )
+    try:
+        return _read(lib, handle, path)
+    finally:
+        lib.gguf_free(handle)
+
+
+def _read(lib: ctypes.CDLL, handle: int, path: Path) -> Header:
+    metadata: dict[str, Any] = {}
+    lengths: dict[str, int] = {}
+    for index in range(lib.gguf_get_n_kv(handle)):
+        key = lib.gguf_get_key(handle, index).decode("utf-8", "replace")
+        kind = lib.gguf_get_kv_type(handle, index)
+        if kind == STRING:
+            metadata[key] = lib.gguf_get_val_str(handle, index).decode("utf-8", "replace")
+        elif kind == ARRAY:
+            lengths[key] = lib.gguf_get_arr_n(handle, index)
+        elif kind in SCALARS:
+            metadata[key] = getattr(lib, f"gguf_get_val_{SCALARS[kind][0]}")(handle, index)
+    end = data = lib.gguf_get_data_offset(handle)
+    types: dict[int, int] = {}
+    parameters = 0
+    for index in range(lib.gguf_get_n_tensors(handle)):
+        size = lib.gguf_get_tensor_size(handle, index)
+        kind = lib.gguf_get_tensor_type(handle, index)
+        end = max(end, data + lib.gguf_get_tensor_offset(handle, index) + size)
+        types[kind] = types.get(kind, 0) + size
+        parameters += size // lib.ggml_type_size(kind) * lib.ggml_blck_size(kind)
+    count = lib.gguf_get_n_tensors(handle)
+    return Header(path, metadata, lengths, types, count, parameters, end)
+
+
+def check_complete(header: Header) -> None:
+    """Raise `ModelError` when the file ends before its last tensor does."""
+    size = header.path.stat().st_size
+    if size < header.data_end:
+        missing = header.data_end - size
+        raise ModelError(
+            f"{header.path} is cut short: {missing} bytes are missing of {header.data_end}.",
+            "Download it again; an interrupted `gptwrite models pull` resumes where it stopped.",
+        )

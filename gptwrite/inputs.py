@@ -1,0 +1,67 @@
+"""What the user gives a task: words on the command line, standard input, files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gptwrite.errors import UsageError
+from gptwrite.files import decode, read_text
+from gptwrite.language import say
+from gptwrite.template import Template
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A task's input: what it is about, or the instruction (`topic`), and the material (`text`)."""
+
+    topic: str = ""
+    text: str = ""
+
+
+def read_stdin(stdin: BinaryIO, is_tty: bool) -> str:
+    """Return the text on standard input; empty for a terminal."""
+    return "" if is_tty else decode(stdin.read(), say("standard input", "标准输入"))
+
+
+def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdin: str) -> Inputs:
+    """Return the input of `template`; raise `UsageError` when there is none.
+
+    One source alone is what the task works on: its topic, or its text. Words beside material are
+    the instruction. A word `-` stands for standard input.
+    """
+    asked_stdin = "-" in words
+    argument = " ".join(word for word in words if word != "-").strip()
+    named = "\n\n".join(f"{path.name}:\n{read_text(path).strip()}" for path in files)
+    material = "\n\n".join(part for part in (stdin.strip("\n"), named) if part.strip())
+    if asked_stdin and not stdin.strip():
+        raise UsageError(
+            say("Standard input is empty.", "标准输入是空的。"),
+            say("Pipe a text in, or leave out the `-`.", "请用管道输入文字，或去掉 `-`。"),
+        )
+    if template.input == "text":
+        topic, text = (argument, material) if material else ("", argument)
+    else:
+        topic, text = (argument, material) if argument else (material.strip(), "")
+    if not topic.strip() and not text.strip():
+        raise UsageError(
+            say(f"{template.name} needs something to write about.", f"{template.name} 需要输入。"),
+            say(
+                f'For example: gptwrite {template.name} "…", or pipe a text in.',
+                f"例如：gptwrite {template.name} “……”，或用管道输入文字。",
+            ),
+        )
+    if text and template.input == "topic":
+        raise UsageError(
+            say(f"{template.name} takes a topic only, no text.", f"{template.name} 只接受主题。"),
+            say("Give one of the two.", "请只给一种。"),
+        )
+    return Inputs(topic, text)
+
+
+def stdin_is_tty() -> bool:
+    """Say whether standard input is a terminal, or closed."""
+    return sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()

@@ -1,0 +1,239 @@
+"""Settings: defaults, then the TOML file, then GPTWRITE_* variables, then flags.
+
+Every default of the program's behaviour stands here and nowhere else; a task's own defaults stand
+in its YAML file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gptwrite.errors import ConfigError
+from gptwrite.language import say
+
+PREFIX = "GPTWRITE_"
+
+
+def _setting(default: Any, en: str, zh: str, *choices: str) -> Any:
+    return field(default=default, metadata={"en": en, "zh": zh, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of gptwrite. A value of None means: the task's or the model's own default."""
+
+    model: str = _setting(
+        "builtin", "model: builtin, a name, or a path", "模型：builtin、名称或路径"
+    )
+    endpoint: str = _setting(
+        "", "address of an OpenAI-compatible server", "OpenAI 兼容服务器的地址"
+    )
+    ui_language: str = _setting("auto", "language of the interface", "界面语言", "auto", "en", "zh")
+    context_length: int = _setting(
+        0,
+        "context length in tokens; 0 takes the model's own",
+        "上下文长度（词元）；0 为模型自身的长度",
+    )
+    gpu_layers: int = _setting(-1, "layers on the GPU; -1 takes all", "放到 GPU 的层数；-1 为全部")
+    threads: int = _setting(0, "threads; 0 chooses", "线程数；0 为自动")
+    flash_attention: str = _setting(
+        "measure", "flash attention", "flash attention", "measure", "auto", "on", "off"
+    )
+    temperature: float | None = _setting(None, "temperature of sampling", "采样温度")
+    top_k: int | None = _setting(None, "most likely tokens to choose from", "候选词元数")
+    top_p: float | None = _setting(None, "share of probability to choose from", "候选概率之和")
+    min_p: float | None = _setting(None, "least share of the likeliest token", "相对最大概率的下限")
+    repeat_penalty: float | None = _setting(
+        None, "penalty on repetition; 1 is none", "重复惩罚；1 为无"
+    )
+    dry_multiplier: float | None = _setting(
+        None, "DRY penalty on repeated phrases; 0 is none", "DRY 重复短语惩罚；0 为无"
+    )
+    max_tokens: int | None = _setting(None, "most tokens to write", "最多写多少词元")
+    seed: int | None = _setting(
+        None, "seed; the same gives the same text", "随机种子；相同则文字相同"
+    )
+    offline: bool = _setting(False, "never open a network connection", "从不联网")
+    quiet: bool = _setting(False, "no notes on stderr", "stderr 上不出提示")
+    plain: bool = _setting(False, "raw text, also on a terminal", "在终端也输出原文")
+    starter_note: bool = _setting(
+        True, "say once that larger models write better", "提示一次：更大的模型写得更好"
+    )
+    cache: bool = _setting(True, "keep the prompt cache on disk", "在磁盘上保留提示缓存")
+    cache_size_mb: int = _setting(1024, "size limit of the prompt cache, MB", "提示缓存上限（MB）")
+
+
+FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
+
+
+def config_dir() -> Path:
+    """Return the folder of the configuration; GPTWRITE_CONFIG_DIR overrides the platform's."""
+    return _folder("CONFIG", "user_config_path")
+
+
+def data_dir() -> Path:
+    """Return the folder of downloaded models and reports; GPTWRITE_DATA_DIR overrides it."""
+    return _folder("DATA", "user_data_path")
+
+
+def cache_dir() -> Path:
+    """Return the folder of what can be computed again; GPTWRITE_CACHE_DIR overrides it."""
+    return _folder("CACHE", "user_cache_path")
+
+
+def _folder(kind: str, platform_function: str) -> Path:
+    if chosen := os.environ.get(f"{PREFIX}{kind}_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    path: Path = getattr(platformdirs, platform_function)("gptwrite", appauthor=False)
+    return path
+
+
+def config_file() -> Path:
+    """Return the path of the TOML file, whether or not it exists."""
+    return config_dir() / "config.toml"
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings in force; `flags` with value None are not set.
+
+    Raises `ConfigError` for an unknown key, a value of the wrong type, or invalid TOML.
+    """
+    values = read_config(config_file())
+    for key, text in (os.environ if environ is None else environ).items():
+        name = key[len(PREFIX) :].lower()
+        if key.startswith(PREFIX) and name in FIELDS and text != "":
+            values[name] = parse(name, text, key)
+    values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    return Settings(**values)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the checked values of the TOML file at `path`; empty when there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            say(f"Cannot read {path}: {exc}.", f"无法读取 {path}：{exc}。"),
+            say("Mend the file or its permissions.", "请修复该文件或其权限。"),
+        ) from exc
+    values = _parse_toml(text, path)
+    return {name: check(name, value, str(path)) for name, value in values.items()}
+
+
+def _parse_toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+
+            return tomllib.loads(text)
+        import tomlkit
+
+        return tomlkit.parse(text).unwrap()
+    except ValueError as exc:
+        raise ConfigError(
+            say(f"{path} is not valid TOML: {exc}.", f"{path} 不是有效的 TOML：{exc}。"),
+            say("Mend it, or remove it.", "请修复或删除该文件。"),
+        ) from exc
+
+
+def check_name(name: str, source: str) -> None:
+    """Raise `ConfigError` for an unknown key, with the nearest one."""
+    if name in FIELDS:
+        return
+    near = difflib.get_close_matches(name, FIELDS, n=1)
+    hint = say(f"Did you mean {near[0]}?", f"是否要写 {near[0]}？") if near else ""
+    raise ConfigError(
+        say(f"{source}: unknown key {name!r}.", f"{source}：没有“{name}”这一项。"),
+        hint or say("See `gptwrite config list`.", "见 `gptwrite config list`。"),
+    )
+
+
+def _base_type(name: str) -> str:
+    return str(FIELDS[name].type).removesuffix(" | None")
+
+
+def check(name: str, value: Any, source: str) -> Any:
+    """Return `value` of the TOML file if it fits the key `name`."""
+    check_name(name, source)
+    kind = _base_type(name)
+    fits = {
+        "str": isinstance(value, str),
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+    }[kind]
+    if not fits:
+        raise _wrong(name, value, kind, source)
+    return _check_choice(name, float(value) if kind == "float" else value, source)
+
+
+def parse(name: str, text: str, source: str) -> Any:
+    """Return the value that `text` (a variable, or a command-line word) gives the key `name`."""
+    check_name(name, source)
+    kind = _base_type(name)
+    try:
+        if kind == "bool":
+            value: Any = {"1": True, "true": True, "yes": True, "on": True}.get(text.lower())
+            if value is None:
+                value = {"0": False, "false": False, "no": False, "off": False}[text.lower()]
+        else:
+            value = {"str": str, "int": int, "float": float}[kind](text)
+    except (ValueError, KeyError):
+        raise _wrong(name, text, kind, source) from None
+    return _check_choice(name, value, source)
+
+
+def _check_choice(name: str, value: Any, source: str) -> Any:
+    choices = FIELDS[name].metadata["choices"]
+    if choices and value not in choices:
+        raise ConfigError(
+            say(f"{source}: {name} cannot be {value!r}.", f"{source}：{name} 不能是“{value}”。"),
+            say(f"Choose one of {', '.join(choices)}.", f"可选：{'、'.join(choices)}。"),
+        )
+    return value
+
+
+def _wrong(name: str, value: Any, kind: str, source: str) -> ConfigError:
+    words = {"str": ("text", "文字"), "bool": ("true or false", "true 或 false")}
+    en, zh = words.get(
+        kind, ("a number", "数字") if kind == "float" else ("a whole number", "整数")
+    )
+    return ConfigError(
+        say(
+            f"{source}: {name} must be {en}, not {value!r}.",
+            f"{source}：{name} 应为{zh}，而不是“{value}”。",
+        ),
+        say(
+            f"For example: {name} = {FIELDS[name].default!r}",
+            f"例如：{name} = {FIELDS[name].default!r}",
+        ),
+    )
+
+
+def write_setting(path: Path, name: str, value: Any | None) -> None:
+    """Set the key in the TOML file, or remove it for None; comments stay, the write is atomic."""
+    import tomlkit
+
+    from gptwrite.files import write_atomically
+
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    document = tomlkit.parse(text)
+    if value is None:
+        document.pop(name, None)
+    else:
+        document[name] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, tomlkit.dumps(document))

@@ -1,0 +1,346 @@
+"""Writing tasks as data: load, check and render one YAML file a task.
+
+The text of a template is trusted; the topic and the user's text are values that are put in after
+it is parsed, so nothing in them is ever expanded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gptwrite.engines.base import Message, Sampling
+from gptwrite.errors import TemplateError, UsageError
+from gptwrite.language import Language, say
+
+Text = str | Mapping[str, str]
+INPUTS = ("topic", "text", "both")
+LONG_INPUT = ("map_reduce", "refine", "per_chunk", "error")
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+SAMPLING = {f.name for f in dataclasses.fields(Sampling)}
+RESERVED = ("topic", "text", "lang")
+KEYS = (
+    "name", "help", "extends", "input", "system", "prompt", "answer", "completion",
+    "variables", "sampling", "long_input", "form", "show_answer",
+)  # fmt: skip
+VARIABLE_KEYS = ("type", "default", "help", "choices")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A typed option of a task. `choices` maps each choice to its words by language."""
+
+    name: str
+    type: str
+    default: Any
+    help: Text
+    choices: Mapping[str, Text]
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the variable's type; raise `UsageError` where it does not fit."""
+        if self.choices and str(value) not in self.choices:
+            names = ", ".join(self.choices)
+            raise UsageError(
+                say(f"--{self.name} cannot be {value!r}.", f"--{self.name} 不能是“{value}”。"),
+                say(f"Choose one of: {names}.", f"可选：{names}。"),
+            )
+        try:
+            return value if self.type == "bool" else TYPES[self.type](value)
+        except ValueError:
+            raise UsageError(
+                say(
+                    f"--{self.name} must be of type {self.type}, not {value!r}.",
+                    f"--{self.name} 应为 {self.type} 类型，而不是“{value}”。",
+                )
+            ) from None
+
+
+@dataclass(frozen=True)
+class Template:
+    """A writing task. Texts are plain, or one text for each language."""
+
+    name: str
+    path: Path
+    help: Text
+    input: str = "both"
+    system: Text = ""
+    prompt: Text = ""
+    answer: Text = ""
+    completion: Text = ""
+    variables: tuple[Variable, ...] = ()
+    sampling: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    long_input: str = "error"
+    form: Text = ""
+    show_answer: bool = True
+
+    @property
+    def is_part(self) -> bool:
+        """Whether this is only something to extend, and no task by itself."""
+        return self.name.startswith("_")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A template with its values put in: what goes into a request."""
+
+    messages: tuple[Message, ...]
+    answer: str
+    completion: str
+    form: str
+
+
+def pick(text: Text, language: str) -> str:
+    """Return the text in `language`; English, or else any, where there is none in it."""
+    if isinstance(text, str):
+        return text
+    return text.get(language) or text.get("en") or next(iter(text.values()), "")
+
+
+def render(
+    template: Template, language: Language, topic: str = "", text: str = "", **values: Any
+) -> Rendered:
+    """Return the messages of the task; raise `UsageError` for an unknown variable."""
+    known = {variable.name: variable for variable in template.variables}
+    for name in values:
+        if name not in known:
+            names = ", ".join(known) or say("none", "无")
+            raise UsageError(
+                say(
+                    f"{template.name} has no variable {name!r}.",
+                    f"{template.name} 没有变量“{name}”。",
+                ),
+                say(f"Its variables: {names}.", f"它的变量：{names}。"),
+            )
+    context: dict[str, Any] = {"topic": topic, "text": text, "lang": language}
+    for name, variable in known.items():
+        value = variable.check(values[name]) if values.get(name) is not None else variable.default
+        words = variable.choices.get(str(value))
+        context[name] = pick(words, language) if words is not None else value
+
+    def fill(source: Text) -> str:
+        return _fill(template, pick(source, language), context)
+
+    system = fill(template.system)
+    messages = [Message("system", system)] if system else []
+    messages.append(Message("user", fill(template.prompt)))
+    return Rendered(
+        tuple(messages), fill(template.answer), fill(template.completion), fill(template.form)
+    )
+
+
+def _fill(template: Template, source: str, context: Mapping[str, Any]) -> str:
+    if "{" not in source:
+        return source
+    from jinja2 import StrictUndefined
+    from jinja2 import TemplateError as JinjaError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    try:
+        return environment.from_string(source).render(context)
+    except JinjaError as exc:
+        line = f":{number}" if (number := getattr(exc, "lineno", None)) else ""
+        raise TemplateError(
+            f"{template.path}{line}: {exc}",
+            say(
+                "Mend the template; `gptwrite prompts check` tests it.",
+                "请修改模板；`gptwrite prompts check` 可检查它。",
+            ),
+        ) from exc
+
+
+def template_folders() -> list[Path]:
+    """Return the folders of templates: the package's own, then the user's."""
+    from gptwrite.settings import config_dir
+
+    here = Path(__file__).parent
+    own = here / "prompts"
+    return [own if own.is_dir() else here.parent / "prompts", config_dir() / "prompts"]
+
+
+class Library:
+    """All templates by name, each loaded when it is asked for."""
+
+    def __init__(self, folders: list[Path] | None = None) -> None:
+        self.folders = template_folders() if folders is None else folders
+        self._files: dict[str, list[Path]] = {}
+        for folder in self.folders:
+            if folder.is_dir():
+                for path in sorted(folder.glob("*.yaml")):
+                    self._files.setdefault(path.stem, []).append(path)
+        self._loaded: dict[Path, Template] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of all tasks, without the parts that are only extended."""
+        return [name for name in self._files if not name.startswith("_")]
+
+    def path(self, name: str) -> Path:
+        """Return the file in force for `name`; raise `UsageError` for an unknown name."""
+        if name not in self._files:
+            import difflib
+
+            near = difflib.get_close_matches(name, self.names(), n=3)
+            hint = ", ".join(near or self.names())
+            raise UsageError(
+                say(f"There is no template {name!r}.", f"没有模板“{name}”。"),
+                say(f"Near: {hint}.", f"相近的有：{hint}。")
+                if near
+                else say(f"Known: {hint}.", f"已有：{hint}。"),
+            )
+        return self._files[name][-1]
+
+    def load(self, name: str) -> Template:
+        """Return the template `name`; raise `TemplateError` where its file is wrong."""
+        return self._load(self.path(name), ())
+
+    def _load(self, path: Path, below: tuple[Path, ...]) -> Template:
+        if path in self._loaded:
+            return self._loaded[path]
+        if path in below:
+            raise TemplateError(
+                f"{path}:1: extends itself", say("Break the circle.", "请解开循环。")
+            )
+        data, lines = read_yaml(path)
+        base: Template | None = None
+        if parent := data.get("extends"):
+            base = self._load(self._parent(path, parent, lines), (*below, path))
+        template = _build(path, data, lines, base)
+        self._loaded[path] = template
+        return template
+
+    def _parent(self, path: Path, parent: str, lines: Mapping[str, int]) -> Path:
+        """A file that extends its own name extends the one it overrides."""
+        files = [p for p in self._files.get(parent, []) if p != path]
+        if parent == path.stem:
+            files = [p for p in files if self._files[parent].index(p) < self._index(path)]
+        if not files:
+            raise _error(path, lines.get("extends", 1), f"extends unknown template {parent!r}")
+        return files[-1]
+
+    def _index(self, path: Path) -> int:
+        return self._files[path.stem].index(path)
+
+
+def _error(path: Path, line: int, problem: str) -> TemplateError:
+    return TemplateError(
+        f"{path}:{line}: {problem}",
+        say(
+            "Mend the template; `gptwrite prompts check` tests it.",
+            "请修改模板；`gptwrite prompts check` 可检查它。",
+        ),
+    )
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the mapping in the file and the line of each key (`variables.length` for nested)."""
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=loader)
+    except UnicodeDecodeError as exc:
+        raise _error(path, 1, f"is not UTF-8: {exc.reason}") from exc
+    except OSError as exc:
+        raise _error(path, 1, str(exc.strerror)) from exc
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        problem = getattr(exc, "problem", None) or str(exc).splitlines()[0]
+        raise _error(path, mark.line + 1 if mark else 1, f"invalid YAML: {problem}") from exc
+    if not isinstance(node, yaml.MappingNode):
+        raise _error(path, 1, "is not a mapping of keys to values")
+    lines: dict[str, int] = {}
+    _note_lines(node, "", lines)
+    try:
+        data = yaml.constructor.SafeConstructor().construct_document(node)
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        raise _error(path, mark.line + 1 if mark else 1, "invalid YAML value") from exc
+    return data, lines
+
+
+def _note_lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> None:
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        lines[name] = key.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            _note_lines(value, f"{name}.", lines)
+
+
+def _build(
+    path: Path, data: dict[str, Any], lines: Mapping[str, int], base: Template | None
+) -> Template:
+    def fail(key: str, problem: str) -> TemplateError:
+        return _error(path, lines.get(key, 1), problem)
+
+    for key in data:
+        if key not in KEYS:
+            raise fail(str(key), f"unknown key {key!r}; known keys: {', '.join(KEYS)}")
+    name = data.get("name", path.stem)
+    if name != path.stem:
+        raise fail("name", f"name {name!r} differs from the file's name {path.stem!r}")
+    if "help" not in data and base is None:
+        raise fail("help", "the key 'help' is missing")
+    if data.get("input", "both") not in INPUTS:
+        raise fail("input", f"input must be one of {', '.join(INPUTS)}")
+    if data.get("long_input", "error") not in LONG_INPUT:
+        raise fail("long_input", f"long_input must be one of {', '.join(LONG_INPUT)}")
+    for key in ("help", "system", "prompt", "answer", "completion", "form"):
+        if key in data and not _is_text(data[key]):
+            raise fail(key, f"{key} must be a text, or a text for each of en and zh")
+    if not isinstance(data.get("show_answer", True), bool):
+        raise fail("show_answer", "show_answer must be true or false")
+    sampling = data.get("sampling") or {}
+    for key in sampling:
+        if key not in SAMPLING:
+            raise fail(f"sampling.{key}", f"unknown sampling key {key!r}")
+    own = {n: _variable(n, v, fail) for n, v in (data.get("variables") or {}).items()}
+    inherited = {v.name: v for v in base.variables} if base else {}
+    plain = {k: v for k, v in data.items() if k not in ("extends", "variables", "sampling", "name")}
+    start = dataclasses.asdict(base) if base else {}
+    fields = {k: v for k, v in start.items() if k not in ("variables", "sampling", "name", "path")}
+    template = Template(
+        **{**fields, **plain},
+        name=name,
+        path=path,
+        variables=tuple({**inherited, **own}.values()),
+        sampling={**(base.sampling if base else {}), **sampling},
+    )
+    if not template.is_part and not template.prompt:
+        raise fail("prompt", "the key 'prompt' is missing")
+    return template
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return set(value) <= {"en", "zh"} and all(isinstance(v, str) for v in value.values())
+    return isinstance(value, str)
+
+
+def _variable(name: str, row: Any, fail: Any) -> Variable:
+    key = f"variables.{name}"
+    row = row if isinstance(row, dict) else {"default": row}
+    if name in RESERVED or not name.isidentifier():
+        raise fail(key, f"{name!r} cannot be the name of a variable")
+    for part in row:
+        if part not in VARIABLE_KEYS:
+            raise fail(f"{key}.{part}", f"unknown key {part!r} of variable {name!r}")
+    if "default" not in row:
+        raise fail(key, f"variable {name!r} has no default")
+    kind = row.get("type", "str")
+    if kind not in TYPES:
+        raise fail(f"{key}.type", f"type must be one of {', '.join(TYPES)}")
+    choices = row.get("choices") or {}
+    if isinstance(choices, list):
+        choices = {str(choice): str(choice) for choice in choices}
+    default = row["default"]
+    if kind == "str":
+        default = str(default)
+    elif not isinstance(default, TYPES[kind]):
+        raise fail(f"{key}.default", f"the default of {name!r} is not of type {kind}")
+    if choices and str(default) not in choices:
+        raise fail(f"{key}.default", f"the default of {name!r} is not among its choices")
+    return Variable(name, kind, default, row.get("help", ""), choices)
