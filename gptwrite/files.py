@@ -46,10 +46,11 @@ def decode(data: bytes, name: str) -> str:
             say("Convert it first, e.g. with pdftotext.", "请先转换成文本，例如用 pdftotext。"),
         )
     if not cut:
-        with contextlib.suppress(UnicodeDecodeError):
-            guess = data.decode("gb18030")
-            if _looks_chinese(guess):
-                return guess
+        for encoding in ("gb18030", "utf-16-le", "utf-16-be"):
+            with contextlib.suppress(UnicodeDecodeError):
+                guess = data.decode(encoding)
+                if _looks_chinese(guess):
+                    return guess
     raise InputError(
         say(
             f"{name} is not valid UTF-8: byte {at} is {data[at]:#04x}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gptwrite.errors import ExitCode, GptwriteError
 from gptwrite.language import say
@@ -12,7 +12,7 @@ from gptwrite.language import say
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status; never raises."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = _decoded_arguments() if arguments is None else list(arguments)
     _use_utf8()
     debug = "--debug" in arguments
     try:
@@ -56,14 +56,24 @@ def _run(arguments: list[str]) -> int:
         result = app(args=arguments, prog_name="gptwrite", standalone_mode=True)
     except SystemExit as exit_request:
         code = exit_request.code
-        if code == 1 and _was_aborted():
+        # typer turns these two into status 1 before we see them; its exits keep their cause.
+        causes = list(_causes(exit_request))
+        if any(isinstance(cause, BrokenPipeError) for cause in causes):
+            raise BrokenPipeError from exit_request
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
             return int(ExitCode.INTERRUPTED)
         return code if isinstance(code, int) else int(ExitCode.OK if code is None else 1)
     return int(result or 0)
 
 
-def _was_aborted() -> bool:
-    return False
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error := error and (error.__cause__ or error.__context__):
+        yield error
+
+
+def _decoded_arguments() -> list[str]:
+    """Arguments are UTF-8 whatever the locale says; Python decodes them by the locale."""
+    return [os.fsencode(argument).decode("utf-8", "replace") for argument in sys.argv[1:]]
 
 
 def _report(error: GptwriteError) -> None:

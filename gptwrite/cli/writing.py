@@ -42,6 +42,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     if options["show_prompt"]:
         print_prompt(job, terminal)
         return ExitCode.OK
+    build_request(job)  # a wrong variable is said before a model is loaded
     if options["output"]:
         check_writable(options["output"])
     spec = resolve(settings.model, settings)
