@@ -1,5 +1,6 @@
 """Writes articles on taught topics from the facts of the knowledge."""
 
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
@@ -11,6 +12,8 @@ from training.compose.sources import Sources, Topic
 from training.compose.wording import Rewording
 
 TITLE_CHARACTERS = 24  # prompts/article.yaml writes the title itself up to this length
+KEPT_IN_PLACE = ("definition", "action", "outlook")  # told for sure when in focus, not earlier
+SHORT_ARTICLE = 250  # characters; below this the wordings with key terms are preferred
 HARD_GROUPS = ("technology", "science", "society")
 
 
@@ -22,6 +25,7 @@ class ArticleWriter:
         self.rewording = Rewording(sources.patterns("synonyms"))
         self.topics = sources.topics
         self.relatives = find_relatives(self.topics)
+        self.shared_names = shared_names(self.topics)
 
     def pick(self, topic: Topic, brief: Brief, rng: Random) -> list[tuple[str, str]]:
         """Returns (role, sentence) of the facts to tell, each in one wording, to about the length."""
@@ -40,6 +44,8 @@ class ArticleWriter:
         room -= len(chosen[0][1])
         for role, fact in others:
             wording = rng.choice(fact)
+            if brief.length <= SHORT_ARTICLE and rng.random() < 0.7:
+                wording = max(fact, key=lambda line: sum(term in line for term in topic.terms))
             if len(wording) > room + 12:
                 continue
             chosen.append((role, wording))
@@ -55,7 +61,7 @@ class ArticleWriter:
     def groups(self, chosen: list[tuple[str, str]], focus: tuple, rng: Random) -> list[Group]:
         """Returns the sentences by role, the roles in one of the sensible orders."""
         order = list(rng.choice(self.tables["orders"]))
-        front = [role for role in focus if role != "definition"]
+        front = [role for role in focus if role not in KEPT_IN_PLACE]
         order = ["definition", *front, *(r for r in order if r not in ("definition", *front))]
         found = []
         for role in order:
@@ -183,6 +189,12 @@ def find_relatives(topics: list[Topic]) -> dict[str, list[Topic]]:
     return found
 
 
+def shared_names(topics: list[Topic]) -> set[str]:
+    """Returns the names and aliases that more than one topic has."""
+    counts = Counter(name for topic in topics for name in {topic.name, *topic.aliases})
+    return {name for name, count in counts.items() if count > 1}
+
+
 def is_clean(example: Example, length: int) -> bool:
     """Returns whether an article is fit to learn from: nothing comes twice, length roughly as asked."""
     body = example.answer
@@ -205,7 +217,7 @@ def articles(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
 
 def draw_article(writer: ArticleWriter, topic: Topic, desk: Desk, rng: Random) -> tuple[Example, int]:
     """Returns one article as an example and the length that was asked for."""
-    brief = draw_brief(topic, writer.tables, rng)
+    brief = draw_brief(topic, writer.tables, rng, writer.shared_names)
     relatives = writer.relatives[topic.name]
     title, text, audience = brief.title, "", brief.audience
     if relatives and rng.random() < 0.05:

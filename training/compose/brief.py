@@ -65,14 +65,20 @@ def draw_audience(tables: dict, rng: Random, chance: float = 0.2) -> str:
     return rng.choice(list(tables["audience_openers"])) if rng.random() < chance else ""
 
 
-def draw_brief(topic: Topic, tables: dict, rng: Random) -> Brief:
-    """Returns one order for the topic: its name, an alias, a phrase or a whole request as title."""
+def draw_brief(
+    topic: Topic, tables: dict, rng: Random, shared: frozenset[str] | set[str] = frozenset()
+) -> Brief:
+    """Returns one order for the topic: its name, an alias, a phrase or a whole request as title.
+
+    Aliases in `shared` belong to several topics and are not used.
+    """
+    aliases = [alias for alias in topic.aliases if alias not in shared]
     name, focus, opener = short_name(topic), (), None
     kind = rng.random()
     if kind < 0.42:
         title = topic.name
-    elif kind < 0.55 and topic.aliases:
-        alias = rng.choice(topic.aliases)
+    elif kind < 0.55 and aliases:
+        alias = rng.choice(aliases)
         title = alias
         if rng.random() < 0.25:
             title = rng.choice(tables["titles"]["any"])["text"].format(name=alias)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from random import Random
 
 from training.compose.example import Desk, Example, mostly
-from training.compose.sources import Sources
+from training.compose.names import common_characters
+from training.compose.sources import Sources, pick_field
 
 FORMS = {  # our key: (name in the corpus, lines, characters a line)
     "五绝": ("五言绝句", 4, 5),
@@ -22,6 +23,8 @@ COMMON_CHARACTERS = 3000
 DYNASTIES = {"唐": 1.0, "宋": 0.45, "元": 0.3, "隋": 0.3, "南北朝": 0.2}
 DRAWN_FORMS = ["auto"] * 9 + ["七绝"] * 2 + ["五绝"] * 3 + ["五律"] * 3 + ["七律"] * 2 + [CI] * 2
 TITLE_CHARACTERS = (2, 5)
+UNFIT_VERSE = re.compile(r"[佛偈刹衲屎嗔妾尸鬼□]|无量|众生|圣人|仲尼|真如|三昧|法身")
+EMPTY_WORD = re.compile(r"[不未无有何自是此为可须莫若只一]")
 POOL = 9000  # poems of a form that are kept, so that the model meets each more than once
 UNFIT_TITLE = re.compile(r"[其首韵次和寄赠送题酬呈奉谢答·（）()〔〕\[\]一二三四五六七八九十]")
 
@@ -55,25 +58,26 @@ def fits(lines: list[str], form: str) -> bool:
     return len(lines) == count and all(len(line) == width for line in lines)
 
 
-def common_set(records: list[dict]) -> set[str]:
-    """Returns the commonest characters of the poems."""
-    counts = Counter()
-    for record in records[::7]:
-        counts.update(record["text"])
-    return {char for char, _ in counts.most_common(COMMON_CHARACTERS)}
+def common_set(sources: Sources) -> set[str]:
+    """Returns the commonest characters of prose: a poem of these only is simple."""
+    texts = [record["text"] for name in ("stories", "wiki_qa") for record in sources.open_text(name)]
+    common = common_characters(texts, COMMON_CHARACTERS)
+    if len(common) < COMMON_CHARACTERS:
+        texts += [record["text"] for record in sources.open_text("poems")]
+        common = common_characters(texts, COMMON_CHARACTERS)
+    return set(common)
 
 
-def read_poems(records: list[dict], rng: Random) -> dict[str, list[Poem]]:
+def read_poems(records: list[dict], common: set[str], rng: Random) -> dict[str, list[Poem]]:
     """Returns the poems of exact forms and simple characters, by form; famous dynasties first."""
-    common = common_set(records)
     names = {name: key for key, (name, _, _) in FORMS.items()}
     found: dict[str, list[tuple[float, Poem]]] = {key: [] for key in (*FORMS, CI)}
     for record in records:
         form = names.get(record["form"], CI if record["form"] == CI else None)
         weight = DYNASTIES.get(record.get("dynasty", ""), 0.0)
-        if form is None or not weight:
-            continue
         text = record["text"]
+        if form is None or not weight or UNFIT_VERSE.search(text):
+            continue
         if form == CI:
             lines = (text,)
             if not CI_CHARACTERS[0] <= len(text) <= CI_CHARACTERS[1]:
@@ -101,14 +105,32 @@ def read_themes(sources: Sources) -> dict[str, dict]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def themes_of(text: str, themes: dict[str, dict]) -> list[str]:
-    """Returns the themes whose words mark a poem."""
-    return [
-        name
-        for name, words in themes.items()
-        if all(word in text for word in words.get("all", []))
-        and (not words.get("any") or any(word in text for word in words["any"]))
-    ]
+def mark_score(text: str, words: dict) -> int:
+    """Returns how often the words of a theme occur in a poem, 0 where the theme does not fit."""
+    every, some = words.get("all", []), words.get("any", [])
+    if not all(word in text for word in every) or (some and not any(word in text for word in some)):
+        return 0
+    return sum(text.count(word) for word in every + some)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The poems of one form and, for every theme, those that it marks with how strongly."""
+
+    poems: list[Poem]
+    by_theme: dict[str, tuple[list[Poem], list[int]]]
+
+
+def shelve(poems: list[Poem], themes: dict[str, dict]) -> Shelf:
+    """Returns the shelf of a form; a theme needs ten poems to be on it."""
+    texts = ["".join(poem.lines) for poem in poems]
+    by_theme = {}
+    for name, words in themes.items():
+        marked = [(poem, mark_score(text, words)) for poem, text in zip(poems, texts)]
+        marked = [(poem, score) for poem, score in marked if score]
+        if len(marked) >= 10:
+            by_theme[name] = ([poem for poem, _ in marked], [score**2 for _, score in marked])
+    return Shelf(poems, by_theme)
 
 
 def line_words(lines: tuple[str, ...], frequent: set[str]) -> list[str]:
@@ -121,48 +143,62 @@ def frequent_words(poems: dict[str, list[Poem]], least: int = 60) -> set[str]:
     """Returns two-character words that open or follow the pause of many lines: topics of their own."""
     counts = Counter()
     for form in FORMS:
-        for poem in poems[form]:
+        for poem in poems.get(form, []):
             for line in poem.lines:
                 counts.update((line[:2], line[2:4]))
-    return {word for word, count in counts.items() if count >= least}
+    return {word for word, count in counts.items() if count >= least and not EMPTY_WORD.search(word)}
 
 
 def poetry(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields poems for ever, each with a topic that it keeps to."""
-    pools = read_poems(sources.open_text("poems"), rng)
+    pools = read_poems(sources.open_text("poems"), common_set(sources), rng)
     pools = {form: poems for form, poems in pools.items() if poems}
     themes = read_themes(sources)
-    frequent = frequent_words(pools) if len(pools) == len(FORMS) + 1 else set()
+    shelves = {form: shelve(poems, themes) for form, poems in pools.items()}
+    frequent = frequent_words(pools)
     modern = [*sources.tasks("verse"), *sources.tasks("poems")]
-    while pools or modern:
-        if modern and (not pools or rng.random() < 0.06):
-            record = rng.choice(modern)
-            topic, text = record.get("topic") or record.get("title"), record["text"]
-            if topic:
-                yield desk.example("poetry", "zh", text, topic=topic, form="modern")
+    while shelves or modern:
+        if modern and (not shelves or rng.random() < 0.06):
+            example = modern_verse(rng.choice(modern), desk)
+            if example:
+                yield example
             continue
         form = rng.choice(DRAWN_FORMS)
-        poems = pools.get("七绝" if form == "auto" else form)
-        if not poems:
+        shelf = shelves.get("七绝" if form == "auto" else form)
+        topic, poem = draw_poem(shelf, themes, frequent, rng) if shelf else ("", None)
+        if not topic:
             continue
-        poem = rng.choice(poems)
-        topic = draw_topic(poem, themes, frequent, rng)
-        if topic:
-            language = mostly(rng, "zh", "en", 0.03) if form != "auto" else "zh"
-            text = poem.lines[0] if form == CI else poem.text()
-            yield desk.example(
-                "poetry", language, text, topic=topic, form=form, notes={"form": poem.form}
-            )
+        language = mostly(rng, "zh", "en", 0.03) if form != "auto" else "zh"
+        text = poem.lines[0] if form == CI else poem.text()
+        yield desk.example(
+            "poetry", language, text, topic=topic, form=form, notes={"form": poem.form}
+        )
 
 
-def draw_topic(poem: Poem, themes: dict, frequent: set[str], rng: Random) -> str | None:
-    """Returns a topic for the poem: its title, a theme of it or a word out of it."""
-    text = "".join(poem.lines)
+def modern_verse(record: dict, desk: Desk) -> Example | None:
+    """Returns a written free-verse poem as an example."""
+    topic, text = pick_field(record, "topic", "theme", "title"), pick_field(record, "text", "lines")
+    if not topic or not text:
+        return None
+    return desk.example("poetry", "en" if topic.isascii() else "zh", text, topic=topic, form="modern")
+
+
+def draw_poem(shelf: Shelf, themes: dict, frequent: set[str], rng: Random):
+    """Returns (topic, poem): by title, by a theme or two, or by a word out of the poem."""
     kind = rng.random()
-    if poem.title and kind < 0.3:
-        return poem.title
-    marked = themes_of(text, themes)
-    if marked and kind < 0.8:
-        return rng.choice(marked)
-    words = line_words(poem.lines, frequent) if poem.form != CI else []
-    return rng.choice(words) if words else (rng.choice(marked) if marked else None)
+    if kind < 0.62 and shelf.by_theme:
+        theme = rng.choice(list(shelf.by_theme))
+        poems, weights = shelf.by_theme[theme]
+        poem = rng.choices(poems, weights)[0]
+        text = "".join(poem.lines)
+        if rng.random() < 0.15:
+            others = [name for name, words in themes.items() if mark_score(text, words)]
+            others = [name for name in others if len(name) == len(theme) == 2 and name != theme]
+            if others:
+                return rng.choice([theme + rng.choice(others), f"{theme}与{rng.choice(others)}"]), poem
+        return theme, poem
+    poem = rng.choice(shelf.poems)
+    if kind < 0.82 or poem.form == CI:
+        return poem.title, poem
+    words = line_words(poem.lines, frequent)
+    return (rng.choice(words) if words else ""), poem

@@ -12,7 +12,7 @@ from training.compose.repetition import repeated_run
 from training.compose.sources import Sources
 
 LENGTHS = [150, 200, 200, 250, 300, 300, 300, 400, 400, 500, 500, 500, 500, 500, 600, 800]
-LONGEST_ARTICLE = 400  # more could not be said without inventing
+LONGEST_ARTICLE = 300  # more could not be said without inventing
 HOW_TITLES = ("{act}的方法", "{act}的技巧", "学会{act}", "{act}的经验", "{act}")
 
 
@@ -90,8 +90,8 @@ def general_body(name: Name, length: int, tables: dict, rng: Random) -> str:
         middle = middle[: max(2, count - 2)]
     first = rng.choice(tables["open"]).format(**words)
     blocks, current = [], first
-    headed = length >= 300 and rng.random() < 0.3
-    listed = rng.choice(middle) if length >= 300 and rng.random() < 0.15 else ""
+    headed = length >= 300 and rng.random() < 0.2
+    listed = rng.choice(middle) if length >= 250 and rng.random() < 0.1 else ""
     for group in middle:
         chosen = rng.sample(tables[group], min(share, len(tables[group])))
         sentences = [sentence.format(**words) for sentence in chosen]
