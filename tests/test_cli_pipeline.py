@@ -315,7 +315,7 @@ def test_an_interrupt_while_reading_a_long_prompt_stops_it(models: Callable[...,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin
-    process.stdin.write("the end of the world ".encode() * 6000)
+    process.stdin.write(b"the end of the world " * 6000)
     process.stdin.close()
     process.stdin = None
     # The parent cannot see the prefill begin: ask the kernel until the process has burnt enough.
@@ -323,6 +323,6 @@ def test_an_interrupt_while_reading_a_long_prompt_stops_it(models: Callable[...,
     while int(stat.read_text().rsplit(")", 1)[1].split()[11]) < 120 and process.poll() is None:
         os.sched_yield()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert b"Traceback" not in err

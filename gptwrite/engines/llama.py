@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptwrite import machine
 from gptwrite.engines import prompt as prompts
-from gptwrite.engines.base import Alternative, Finish, Request, Stats, Token
+from gptwrite.engines.base import Finish, Request, Stats, Token
 from gptwrite.engines.model import BATCH_TOKENS, LoadedModel, LoadOptions
-from gptwrite.engines.sampler import accept_prompt, build_chain, draw_seed
+from gptwrite.engines.sampler import (
+    accept_prompt,
+    build_chain,
+    draw_in_form,
+    draw_seed,
+    likeliest,
+)
 from gptwrite.engines.stream_text import Reasoning, StopSequences, Utf8Pieces
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 
 LEAST_ROOM = 16  # tokens of answer that must fit behind a prompt
 ABORTED = 2
-FORM_TRIES = 512  # most tokens refused at one place before the form is given up
 
 
 @dataclass
@@ -169,6 +174,9 @@ class LlamaEngine:
         if room < LEAST_ROOM:
             raise ContextError(len(prompt), self.context_length)
         sampling = request.sampling
+        if request.form:
+            # The chain sees the tokens that a form refuses, and would penalize them.
+            sampling = replace(sampling, repeat_penalty=1.0, dry_multiplier=0.0)
         seed = draw_seed(sampling)
         chain = build_chain(
             self._api,
@@ -197,10 +205,10 @@ class LlamaEngine:
         """Give `slot` a sequence and cells; False when it must wait for others to finish."""
         needed = len(slot.prompt) + slot.max_tokens
         taken = sum(len(s.prompt) + s.max_tokens for s in active)
-        if self._model.context and self._sequences >= parallel:
-            if taken + needed <= self._model.cells:
-                slot.seq = self._free_sequence(slot.prompt, active, parallel)
-                return True
+        fits = self._sequences >= parallel and taken + needed <= self._model.cells
+        if self._model.context and fits:
+            slot.seq = self._free_sequence(slot.prompt, active, parallel)
+            return True
         if active:
             return False
         self._open(min(needed * parallel, self._most_cells(needed)), parallel)
@@ -293,7 +301,7 @@ class LlamaEngine:
     def _resync(self, slot: Slot) -> None:
         """After an aborted decode, note how far the sequence's cache really goes."""
         last = self._api.llama_memory_seq_pos_max(self._memory, slot.seq)
-        held = (self._kept.get(slot.seq, []) + [slot.last])[: last + 1]
+        held = [*self._kept.get(slot.seq, []), slot.last][: last + 1]
         self._kept[slot.seq] = held if len(held) == last + 1 else []
         if not self._kept[slot.seq]:
             self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
@@ -333,23 +341,27 @@ class LlamaEngine:
     def _emit(self, slot: Slot, output: int, active: list[Slot]) -> Iterator[Token | GptwriteError]:
         """Draw a token from the logits of `output`; yield it, and the end when it comes."""
         form = slot.request.form
+        vocabulary = self._model.vocabulary
         try:
             if form:
-                token = self._draw_in_form(slot, output)
+                token = draw_in_form(
+                    self._api, self._model.context, output, slot.chain, vocabulary, form, slot.text
+                )
             else:
                 token = self._api.llama_sampler_sample(slot.chain, self._model.context, output)
-            extra = self._alternatives(slot, output, token)
+            extra = likeliest(
+                self._api, self._model.context, output, vocabulary, token, slot.request.alternatives
+            )
         except GptwriteError as error:
             self._release(slot, active)
             yield error
             return
         slot.last = token
-        if self._model.vocabulary.is_end(token):
+        if vocabulary.is_end(token):
             yield from self._finish(slot, "stop", active)
             return
         slot.generated += 1
         self._stats.generated_tokens += 1
-        vocabulary = self._model.vocabulary
         piece = vocabulary.piece(token) or vocabulary.markup(token).encode("utf-8")
         answer, thinking = slot.reasoning.push(slot.pieces.push(piece))
         shown = slot.stops.push(answer)
@@ -372,56 +384,6 @@ class LlamaEngine:
         shown = slot.stops.push(answer + left)
         shown += "" if slot.stops.found else slot.stops.flush()
         yield Token(text=shown, finish=finish)
-
-    def _draw_in_form(self, slot: Slot, output: int) -> int:
-        """Draw tokens until one keeps to the form; each refused one is ruled out at this place."""
-        form = slot.request.form
-        assert form
-        vocabulary = self._model.vocabulary
-        logits = self._api.llama_get_logits_ith(self._model.context, output)
-        complete = form.is_complete(slot.text)
-        for _ in range(min(FORM_TRIES, vocabulary.size)):
-            token: int = self._api.llama_sampler_sample(slot.chain, self._model.context, output)
-            if vocabulary.is_end(token):
-                if complete:
-                    return token
-            elif text := vocabulary.piece(token).decode("utf-8", "ignore"):
-                whole = len(text.encode("utf-8")) == len(vocabulary.piece(token))
-                if whole and form.accepts(slot.text + text):
-                    return token
-            logits[token] = -float("inf")
-        raise EngineError(
-            "The model finds no continuation that keeps to the form.",
-            "Try another seed, or a model that knows this language better.",
-        )
-
-    def _alternatives(
-        self, slot: Slot, output: int, token: int
-    ) -> tuple[float | None, tuple[Alternative, ...]]:
-        """Return the log-probability of `token`, in nats, and the likeliest tokens instead.
-
-        From the logits as the model gave them, before any sampler: log softmax over (n_vocab,).
-        """
-        count = slot.request.alternatives
-        if not count:
-            return None, ()
-        import numpy as np
-
-        size = self._model.vocabulary.size
-        pointer = self._api.llama_get_logits_ith(self._model.context, output)
-        logits = np.ctypeslib.as_array(pointer, shape=(size,)).astype(np.float64)
-        top = float(logits.max())
-        norm = top + float(np.log(np.exp(logits - top).sum()))
-        best = np.argpartition(logits, -count)[-count:]
-        best = best[np.argsort(-logits[best])]
-        rows = tuple(
-            Alternative(
-                self._model.vocabulary.piece(int(i)).decode("utf-8", "replace"),
-                float(logits[i]) - norm,
-            )
-            for i in best
-        )
-        return float(logits[token]) - norm, rows
 
     def cancel(self) -> None:
         self._model.abort()

@@ -236,15 +236,13 @@ def _check_architecture(header: gguf_file.Header) -> None:
 
 
 def _gpu_name(api: Any) -> str:
-    import ctypes as c
-    from pathlib import Path as P
-
+    folder = Path(api._lib._name).parent
     try:
-        lib = c.CDLL(str(next(P(api._lib._name).parent.glob("libggml-base.*"))))
-        lib.ggml_backend_dev_name.restype = c.c_char_p
-        lib.ggml_backend_dev_name.argtypes = [c.c_void_p]
-        devices = c.CDLL(str(next(P(api._lib._name).parent.glob("libggml.*"))))
-        devices.ggml_backend_dev_by_type.restype = c.c_void_p
+        lib = ctypes.CDLL(str(next(folder.glob("libggml-base.*"))))
+        lib.ggml_backend_dev_name.restype = ctypes.c_char_p
+        lib.ggml_backend_dev_name.argtypes = [ctypes.c_void_p]
+        devices = ctypes.CDLL(str(next(folder.glob("libggml.*"))))
+        devices.ggml_backend_dev_by_type.restype = ctypes.c_void_p
         return str(lib.ggml_backend_dev_name(devices.ggml_backend_dev_by_type(1)).decode())
     except (StopIteration, OSError, AttributeError):
         return "gpu"

@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from gptwrite.engines.base import Sampling
+from gptwrite.engines.base import Alternative, Form, Sampling
+from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import EngineError
 
 DRY_BASE, DRY_ALLOWED_LENGTH = 1.75, 2
 DRY_BREAKERS = (b"\n", b":", b'"', b"*", "。".encode(), "，".encode())
+FORM_TRIES = 512  # most tokens refused at one place before the form is given up
 LARGEST_SEED = 2**32 - 2  # the library takes 2**32 - 1 to mean "random"
 
 
@@ -84,3 +86,52 @@ def accept_prompt(api: Any, chain: Any, tokens: Sequence[int]) -> None:
     """Show the chain the prompt, so that penalties count what stands there too."""
     for token in tokens:
         api.llama_sampler_accept(chain, token)
+
+
+def draw_in_form(
+    api: Any, context: Any, output: int, chain: Any, vocabulary: Vocabulary, form: Form, text: str
+) -> int:
+    """Draw tokens until one keeps `text` in its form; each refused one is ruled out at this place.
+
+    Only whole characters are taken, so that no form is left by way of half of one.
+    """
+    logits = api.llama_get_logits_ith(context, output)
+    complete = form.is_complete(text)
+    for _ in range(min(FORM_TRIES, vocabulary.size)):
+        token: int = api.llama_sampler_sample(chain, context, output)
+        if vocabulary.is_end(token):
+            if complete:
+                return token
+        elif piece := vocabulary.piece(token):
+            added = piece.decode("utf-8", "ignore")
+            if len(added.encode("utf-8")) == len(piece) and form.accepts(text + added):
+                return token
+        logits[token] = -float("inf")
+    raise EngineError(
+        "The model finds no continuation that keeps to the form.",
+        "Try another seed, or a model that knows this language better.",
+    )
+
+
+def likeliest(
+    api: Any, context: Any, output: int, vocabulary: Vocabulary, token: int, count: int
+) -> tuple[float | None, tuple[Alternative, ...]]:
+    """Return the log-probability of `token`, in nats, and the `count` likeliest tokens.
+
+    From the logits as the model gave them, before any sampler: log softmax over (n_vocab,).
+    """
+    if not count:
+        return None, ()
+    import numpy as np
+
+    pointer = api.llama_get_logits_ith(context, output)
+    logits = np.ctypeslib.as_array(pointer, shape=(vocabulary.size,)).astype(np.float64)
+    top = float(logits.max())
+    norm = top + float(np.log(np.exp(logits - top).sum()))
+    best = np.argpartition(logits, -count)[-count:]
+    best = best[np.argsort(-logits[best])]
+    rows = tuple(
+        Alternative(vocabulary.piece(int(i)).decode("utf-8", "replace"), float(logits[i]) - norm)
+        for i in best
+    )
+    return float(logits[token]) - norm, rows

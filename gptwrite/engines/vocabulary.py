@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from typing import Any
 
 UNKNOWN, CONTROL, USER_DEFINED = 1 << 0, 1 << 3, 1 << 4
@@ -135,4 +136,4 @@ def _cut_inside(text: str, marks: set[str]) -> list[str]:
             cuts.add(at + 1)
             at = text.find(mark, at + 1)
     places = [0, *sorted(cuts), len(text)]
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False) if a < b]
+    return [text[a:b] for a, b in itertools.pairwise(places) if a < b]
