@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ from gptwrite.engines.sampler import (
     draw_seed,
     likeliest,
 )
-from gptwrite.engines.stream_text import Reasoning, StopSequences, Utf8Pieces
+from gptwrite.engines.slot import Slot, common_prefix
+from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError
 
@@ -34,26 +35,6 @@ if TYPE_CHECKING:
 
 LEAST_ROOM = 16  # tokens of answer that must fit behind a prompt
 ABORTED = 2
-
-
-@dataclass
-class Slot:
-    """One request under way, in sequence `seq`."""
-
-    index: int
-    request: Request
-    seq: int
-    prompt: list[int]
-    max_tokens: int
-    chain: Any
-    seed: int
-    reasoning: Reasoning
-    stops: StopSequences
-    pieces: Utf8Pieces = field(default_factory=Utf8Pieces)
-    text: str = ""
-    last: int = -1
-    generated: int = 0
-    cut_by_context: bool = False
 
 
 class LlamaEngine:
@@ -398,14 +379,6 @@ class LlamaEngine:
             self._closed = True
             self._free_batch()
             self._model.close()
-
-
-def common_prefix(a: list[int], b: list[int]) -> int:
-    """Return how many tokens `a` and `b` share at their beginning."""
-    limit = min(len(a), len(b))
-    if a[:limit] == b[:limit]:
-        return limit
-    return next(i for i in range(limit) if a[i] != b[i])
 
 
 def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
