@@ -116,8 +116,7 @@ class ArticleWriter:
             blocks = paragraphs(groups, self.tables, rng, listed)
         blocks += self.related(topic, brief, blocks, rng)
         if opening:
-            place = 1 if blocks[0].startswith("## ") else 0
-            blocks[place] = opening + blocks[place]
+            blocks[0] = opening + blocks[0]
         if ending:
             last_is_list = blocks[-1].startswith(("- ", "1. "))
             if last_is_list or rng.random() < 0.4:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from random import Random
 
 from training.compose.example import Desk, Example
+from training.compose.repetition import support
 from training.compose.sources import Sources
 
 LONGEST_DIFF = 1200  # characters
 LONGEST_SUBJECT = 72
+CHINESE_SHARE = 0.3
 TYPES = ("feat", "fix", "docs", "test", "ci", "build", "refactor", "style", "chore", "perf")
 PATH_TYPES = ("docs", "test", "ci", "build")  # told by the paths alone
 SUBJECT = re.compile(r"^(\w+)(\(([^)]*)\))?!?[:：]\s*(.+)$")
@@ -20,6 +22,21 @@ TYPE_WORDS = (
     ("refactor", r"\b(refactor|rename|move|simplify|clean|remove|drop|rewrite|reorganize|extract|use)\b|重构|移除|删除|调整|重命名|精简"),
     ("style", r"\b(format|lint|black|flake8|whitespace|style|isort|ruff)\b|格式|排版"),
 )  # fmt: skip
+IMPERATIVES = {
+    word: base
+    for base, words in {
+        "add": "adds added adding", "fix": "fixes fixed fixing", "remove": "removes removed removing",
+        "update": "updates updated updating", "use": "uses used using", "make": "makes made making",
+        "change": "changes changed changing", "rename": "renames renamed renaming",
+        "move": "moves moved moving", "improve": "improves improved improving",
+        "support": "supports supported supporting", "allow": "allows allowed allowing",
+        "correct": "corrects corrected", "refactor": "refactors refactored refactoring",
+        "implement": "implements implemented implementing", "handle": "handles handled handling",
+        "clean": "cleans cleaned cleaning", "document": "documents documented documenting",
+        "replace": "replaces replaced replacing", "drop": "drops dropped dropping",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
 DOC_ENDINGS = (".md", ".rst", ".txt")
 CI_PATHS = (".github/", ".travis", "azure-pipelines", "appveyor", ".circleci", "Jenkinsfile")
 BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "package.json", "Makefile", "tox.ini", "requirements", "poetry.lock", ".pre-commit-config", "vite.config", "Dockerfile", "snapcraft", "noxfile")  # fmt: skip
@@ -93,6 +110,8 @@ def conventional(subject: str, paths: list[str]) -> str | None:
     scope = scope if scope is not None else infer_scope(paths)
     if re.match(r"[A-Z][a-z]+ ", subject):
         subject = subject[0].lower() + subject[1:]
+    first, _, rest = subject.partition(" ")
+    subject = f"{IMPERATIVES[first]} {rest}" if first in IMPERATIVES else subject
     scope = scope if re.fullmatch(r"[\w./-]{2,20}", scope or "") else ""
     head = f"{kind}({scope})" if scope else kind
     return f"{head}: {subject}"
@@ -116,14 +135,24 @@ def pairs(records: list[dict]) -> list[tuple[str, str]]:
     for record in records:
         paths = changed_paths(record["text"])
         message = conventional(record.get("summary", ""), paths)
-        if message:
-            found.append((cut_diff(record["text"]), message))
+        diff = cut_diff(record["text"])
+        if message and is_grounded(message.split(": ", 1)[1], diff):
+            found.append((diff, message))
     return found
+
+
+def is_grounded(subject: str, diff: str) -> bool:
+    """Returns whether half of what a subject names can be seen in the diff, so that it can be learned."""
+    if not subject.isascii():
+        return support(subject, diff) >= 0.3
+    words = [word for word in re.findall(r"[a-z_]{4,}", subject.lower())][1:]
+    return bool(words) and sum(word in diff.lower() for word in words) >= 0.5 * len(words)
 
 
 def commit_messages(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields real diffs and written ones with their messages, short diffs first, for ever."""
     real = sorted(pairs(sources.open_text("commits")), key=lambda pair: len(pair[0]))
+    chinese = [pair for pair in real if not pair[1].isascii()]
     real = real[: int(len(real) * 0.6)]
     written = [
         record for record in sources.tasks("diffs") if {"diff", "message"} <= set(record)
@@ -133,6 +162,7 @@ def commit_messages(sources: Sources, desk: Desk, rng: Random) -> Iterator[Examp
             record = rng.choice(written)
             diff, message = record["diff"], record["message"]
         else:
-            diff, message = rng.choice(real)
+            some = chinese if chinese and rng.random() < CHINESE_SHARE else real
+            diff, message = rng.choice(some)
         language = "en" if message.isascii() else "zh"
         yield desk.example("commit-message", language, message, text=diff)

@@ -93,9 +93,8 @@ def sections(
             parts[-1].append(group)
         else:
             parts.append([group])
-    bare_start = rng.random() < 0.6
     for number, part in enumerate(parts):
-        if number or not bare_start:
+        if number:  # the first part stands below the title itself
             heading = draw_heading(part[0].role, name, noun, used, tables, rng)
             blocks.append(f"## {heading}")
         blocks += paragraphs(part, tables, rng, listed)

@@ -36,7 +36,7 @@ def unfamiliar_articles(sources: Sources, desk: Desk, rng: Random) -> Iterator[E
                 else rng.choice(names[rng.choice(origins)])
             )
             example = unfamiliar_article(name, tables, frames, desk, rng)
-        if example and repeated_run(example.answer) is None:
+        if example and is_on_the_word(example):
             yield example
 
 
@@ -63,6 +63,12 @@ def unfamiliar_article(
         audience=audience,
         notes={"name": name.core},
     )
+
+
+def is_on_the_word(example: Example) -> bool:
+    """Returns whether an article says its word often enough below the title and repeats no run."""
+    body = example.answer.removeprefix(example.notes["start"])
+    return body.count(example.notes["name"]) >= 3 and repeated_run(example.answer) is None
 
 
 def draw_title(name: Name, frames: dict, rng: Random) -> str:
@@ -117,14 +123,16 @@ def article_from_material(record: dict, tables: dict, desk: Desk, rng: Random) -
     """Returns an article made of the sentences of a paragraph that the user gives."""
     name = re.sub(r"\s*[（(].*", "", record["title"])
     sentences = [part + "。" for part in record["text"].split("。") if 10 <= len(part) <= 90]
-    if not 2 <= len(name) <= 9 or len(sentences) < 4:
+    clean = all(sentence[0].isalnum() or sentence[0] in "《“" for sentence in sentences)
+    if not 2 <= len(name) <= 9 or len(sentences) < 4 or not clean or "-{" in record["text"]:
         return None
     chosen = sentences[: rng.choice([4, 5, 6, 7])]
     rows = tables["material"]
     text = "".join(chosen)
     told = [chosen[0]]
     for sentence in chosen[1:]:
-        told.append(rng.choice(rows["turn"]) + sentence if rng.random() < 0.3 else sentence)
+        turned = rng.random() < 0.3 and not sentence.startswith(("此外", "另外", "同时", "但", "而"))
+        told.append(rng.choice(rows["turn"]) + sentence if turned else sentence)
     opening = rng.choice(rows["open"]).format(topic=name)
     half = max(2, len(told) // 2)
     blocks = [opening + "".join(told[:half]), "".join(told[half:])]
