@@ -40,7 +40,12 @@ def open_corpus(tmp_path_factory):
         "poems": [{**poem, "form": "五言绝句", "text": QUATRAIN} for _ in range(30)]
         + [{**poem, "form": "七言绝句", "text": QUATRAIN} for _ in range(5)],
         "wiki_qa": [
-            {"kind": "qa", "title": f"图书馆{n}", "text": PARAGRAPH, "qa": [["何时建成？", "1950年"]]}
+            {
+                "kind": "qa",
+                "title": f"图书馆{n}",
+                "text": PARAGRAPH,
+                "qa": [["何时建成？", "1950年"]],
+            }
             for n in range(40)
         ],
         "commits": [
@@ -86,7 +91,11 @@ def test_no_article_holds_a_run_of_twelve_characters_twice(family, sources, desk
 def test_articles_name_their_topic_in_the_first_sentence(sources, desk):
     for example in islice(articles(sources, desk, Random(4)), 600):
         topic = next(item for item in sources.topics if item.name == example.notes["name"])
-        body = example.answer.split("\n\n", 1)[1] if example.answer.startswith("# ") else example.answer
+        body = (
+            example.answer.split("\n\n", 1)[1]
+            if example.answer.startswith("# ")
+            else example.answer
+        )
         lines = [line for line in body.split("\n") if line and not line.startswith("#")]
         first = re.split("[。！？；]", "".join(lines))[0]
         assert any(name in first for name in (topic.name, *topic.aliases)), example.answer
@@ -185,14 +194,23 @@ def test_every_template_is_covered_or_waits_for_its_file(sources, desk):
     rng = Random(1)
     for _, family in SHARES.values():
         made |= {example.task for example in islice(family(sources, desk, rng), 3)}
-    files = {"story": "stories", "news": "news", "email": "emails", "polish": "polish", "translate": "translate", "poetry": "verse"}
+    files = {
+        "story": "stories",
+        "news": "news",
+        "email": "emails",
+        "polish": "polish",
+        "translate": "translate",
+        "poetry": "verse",
+    }
     waiting = {task for task, name in files.items() if not sources.tasks(name)}
     assert made | waiting == set(desk.prompts)
 
 
 def test_held_out_text_is_not_trained_on(sources):
     trained = {item["text"] for item in pretrain_documents(sources, seed=1, scale=1.0)}
-    commits = [item["text"] for item in heldout_documents(sources, seed=1) if item["kind"] == "commits"]
+    commits = [
+        item["text"] for item in heldout_documents(sources, seed=1) if item["kind"] == "commits"
+    ]
     assert commits and not trained & set(commits)
 
 
@@ -216,7 +234,9 @@ def test_code_requests_of_evaluation_differ_from_training():
 
 def test_evaluation_prompts_are_complete(sources, desk):
     files = evaluation_files(sources, desk, seed=1)
-    assert {name: len(records) for name, records in files.items() if name.startswith("articles")} == {
+    assert {
+        name: len(records) for name, records in files.items() if name.startswith("articles")
+    } == {
         "articles_taught": 60,
         "articles_untaught": 20,
     }

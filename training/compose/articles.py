@@ -29,7 +29,7 @@ class ArticleWriter:
 
     def pick(self, topic: Topic, brief: Brief, rng: Random) -> list[tuple[str, str]]:
         """Returns (role, sentence) of the facts to tell, each in one wording, to about the length."""
-        first = rng.choice([fact for fact in topic.facts["definition"][:1]])
+        first = rng.choice(list(topic.facts["definition"][:1]))
         others = [
             (role, fact)
             for role, facts in topic.facts.items()
@@ -75,7 +75,9 @@ class ArticleWriter:
         if brief.opener:
             return brief.opener
         if brief.audience and rng.random() < 0.9:
-            return rng.choice(self.tables["audience_openers"][brief.audience]).format(name=brief.name)
+            return rng.choice(self.tables["audience_openers"][brief.audience]).format(
+                name=brief.name
+            )
         chance = {"neutral": 0.3, "formal": 0.45}.get(brief.tone, 0.7)
         if rng.random() < chance:
             return rng.choice(self.lines("openers", topic, brief)).format(name=brief.name)
@@ -91,7 +93,9 @@ class ArticleWriter:
     def ending(self, topic: Topic, brief: Brief, rng: Random) -> str:
         """Returns the last sentence, often none."""
         if brief.audience and rng.random() < 0.7:
-            return rng.choice(self.tables["audience_endings"][brief.audience]).format(name=brief.name)
+            return rng.choice(self.tables["audience_endings"][brief.audience]).format(
+                name=brief.name
+            )
         chance = {"neutral": 0.35, "formal": 0.5}.get(brief.tone, 0.6)
         if rng.random() < chance:
             return rng.choice(self.lines("endings", topic, brief)).format(name=brief.name)
@@ -106,7 +110,9 @@ class ArticleWriter:
         groups = self.groups(chosen, brief.focus, rng)
         listed = ""
         if brief.length >= 300 and rng.random() < 0.22:
-            listed = rng.choice(["action", "mechanism", "example", "impact", "background", "action"])
+            listed = rng.choice(
+                ["action", "mechanism", "example", "impact", "background", "action"]
+            )
         if brief.length >= 300 and rng.random() < 0.42:
             noun = not is_phrase(topic.name) and brief.name == topic.name
             blocks = sections(groups, brief.name, noun, brief.title, self.tables, rng, listed)
@@ -214,7 +220,9 @@ def articles(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
                     break
 
 
-def draw_article(writer: ArticleWriter, topic: Topic, desk: Desk, rng: Random) -> tuple[Example, int]:
+def draw_article(
+    writer: ArticleWriter, topic: Topic, desk: Desk, rng: Random
+) -> tuple[Example, int]:
     """Returns one article as an example and the length that was asked for."""
     brief = draw_brief(topic, writer.tables, rng, writer.shared_names)
     relatives = writer.relatives[topic.name]

@@ -55,7 +55,7 @@ def infer_type(paths: list[str], subject: str) -> str:
 
     if every(lambda path: path.startswith(CI_PATHS)):
         return "ci"
-    if every(lambda path: is_test(path)):
+    if every(is_test):
         return "test"
     if every(lambda path: path.endswith(DOC_ENDINGS) or path.startswith("docs/")):
         return "docs"
@@ -69,7 +69,7 @@ def infer_type(paths: list[str], subject: str) -> str:
 
 def is_test(path: str) -> bool:
     """Returns whether a path is a test."""
-    name = path.split("/")[-1]
+    name = path.rsplit("/", maxsplit=1)[-1]
     return (
         path.startswith(("tests/", "test/", "testing/"))
         or name.startswith("test_")
@@ -101,7 +101,7 @@ def conventional(subject: str, paths: list[str]) -> str | None:
     elif match and len(match.group(1)) < 12:
         subject = match.group(4)
     subject = re.sub(r"^[:\W]*:\w+:\s*", "", subject).strip(" .。`\"'")
-    if not 6 <= len(subject) <= LONGEST_SUBJECT or len(subject.split()) < 2 and subject.isascii():
+    if not 6 <= len(subject) <= LONGEST_SUBJECT or (len(subject.split()) < 2 and subject.isascii()):
         return None
     if re.search(r"wip|merge|revert|pull request|address review|<<|issue", subject, re.I):
         return None
@@ -145,7 +145,7 @@ def is_grounded(subject: str, diff: str) -> bool:
     """Returns whether half of what a subject names can be seen in the diff, so that it can be learned."""
     if not subject.isascii():
         return support(subject, diff) >= 0.3
-    words = [word for word in re.findall(r"[a-z_]{4,}", subject.lower())][1:]
+    words = list(re.findall(r"[a-z_]{4,}", subject.lower()))[1:]
     return bool(words) and sum(word in diff.lower() for word in words) >= 0.5 * len(words)
 
 
@@ -154,9 +154,7 @@ def commit_messages(sources: Sources, desk: Desk, rng: Random) -> Iterator[Examp
     real = sorted(pairs(sources.open_text("commits")), key=lambda pair: len(pair[0]))
     chinese = [pair for pair in real if not pair[1].isascii()]
     real = real[: int(len(real) * 0.6)]
-    written = [
-        record for record in sources.tasks("diffs") if {"diff", "message"} <= set(record)
-    ]
+    written = [record for record in sources.tasks("diffs") if {"diff", "message"} <= set(record)]
     while real or written:
         if written and (not real or rng.random() < 0.25):
             record = rng.choice(written)

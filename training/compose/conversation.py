@@ -46,7 +46,10 @@ def question_example(desk: Desk, record: dict) -> Example:
     turns = record.get("turns") or record.get("messages")
     if turns:
         first = desk.example("ask", "zh", "", topic="x")
-        chat = [{"role": ("user", "assistant")[n % 2], "content": turn_text(t)} for n, t in enumerate(turns)]
+        chat = [
+            {"role": ("user", "assistant")[n % 2], "content": turn_text(t)}
+            for n, t in enumerate(turns)
+        ]
         if chat[-1]["role"] == "user":
             chat.pop()
         return Example("ask", [first.messages[0], *chat[:-1]], chat[-1]["content"])

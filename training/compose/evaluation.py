@@ -7,7 +7,7 @@ the measurement needs: `topic`, `name`, `terms`, `length`, `text`, `test`, `mess
 from random import Random
 
 from training.compose.brief import is_phrase, short_name
-from training.compose.commits import conventional, cut_diff, changed_paths
+from training.compose.commits import changed_paths, conventional, cut_diff
 from training.compose.example import Desk
 from training.compose.names import known_names
 from training.compose.sources import Sources
@@ -87,7 +87,7 @@ def unseen_summaries(sources: Sources, desk: Desk, rng: Random) -> list[dict]:
         prompt_record(
             desk, "summary", "zh", {"text": piece, "style": style}, text=piece, style=style
         )
-        for piece, style in zip(pieces[:SUMMARIES], styles * SUMMARIES)
+        for piece, style in zip(pieces[:SUMMARIES], styles * SUMMARIES, strict=False)
     ]
 
 
@@ -121,7 +121,23 @@ def unseen_commits(sources: Sources, desk: Desk, rng: Random) -> list[dict]:
 
 def poem_forms(sources: Sources, desk: Desk, rng: Random) -> list[dict]:
     """Returns prompts for verse of exact forms on everyday themes."""
-    themes = ("秋夜", "春雨", "故乡", "山中", "明月", "梅花", "送别友人", "江上", "雪后", "登楼", "远行", "读书", "夏荷", "晚归", "竹林")
+    themes = (
+        "秋夜",
+        "春雨",
+        "故乡",
+        "山中",
+        "明月",
+        "梅花",
+        "送别友人",
+        "江上",
+        "雪后",
+        "登楼",
+        "远行",
+        "读书",
+        "夏荷",
+        "晚归",
+        "竹林",
+    )
     forms = ("auto", "五绝", "五律", "七律")
     names = {"auto": "七绝"}
     return [

@@ -6,15 +6,23 @@ from random import Random
 from training.compose.repetition import bigrams
 
 LARGEST_SHARE = 0.36  # of the characters of the text
-DANGLING = re.compile(r"^(它|他|她|这|那|其|该|此|但|不过|然而|因此|所以|而|同时|此外|另外|例如|比如|如|并|也|还|则|后来|当时|后|之后|以上|下面|如果|是)")
-FILLER = re.compile(r"^(此外|另外|同时|还有|除此之外|再者|例如|比如|举例来说|举个例子|其中|当然|总之|值得注意的是|需要说明的是|对普通人来说|落到实际)，")
-TAIL = re.compile(r"^(并|也|还|同时|从而|使|让|其中|例如|比如|如|因此|所以|以及|包括|但|不过|然而|而|甚至|尤其|特别|因而|以便|以免|虽然|并且|而且)")
+DANGLING = re.compile(
+    r"^(它|他|她|这|那|其|该|此|但|不过|然而|因此|所以|而|同时|此外|另外|例如|比如|如|并|也|还|则|后来|当时|后|之后|以上|下面|如果|是)"
+)
+FILLER = re.compile(
+    r"^(此外|另外|同时|还有|除此之外|再者|例如|比如|举例来说|举个例子|其中|当然|总之|值得注意的是|需要说明的是|对普通人来说|落到实际)，"
+)
+TAIL = re.compile(
+    r"^(并|也|还|同时|从而|使|让|其中|例如|比如|如|因此|所以|以及|包括|但|不过|然而|而|甚至|尤其|特别|因而|以便|以免|虽然|并且|而且)"
+)
 
 
 def split_sentences(text: str) -> list[str]:
     """Returns the sentences of a text, each with its closing mark, line breaks taken out."""
     flat = text.replace("\n", "")
-    return [part.strip() for part in re.findall(r"[^。！？]+[。！？]+[”’》）]?", flat) if part.strip()]
+    return [
+        part.strip() for part in re.findall(r"[^。！？]+[。！？]+[”’》）]?", flat) if part.strip()
+    ]
 
 
 def shorten(sentence: str, longest: int) -> str | None:

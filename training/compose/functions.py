@@ -21,7 +21,7 @@ def draw_request(record: dict, language: str, frames: dict, rng: Random) -> str:
     if asks and not request.startswith(("写", "write")):
         return request
     frame = rng.choice(frames[language])
-    return frame.format(request=request.rstrip("。.") if "{request}" != frame else request)
+    return frame.format(request=request.rstrip("。.") if frame != "{request}" else request)
 
 
 def code(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:

@@ -79,7 +79,13 @@ def connect(group: Group, tables: dict, rng: Random, led: bool) -> list[str]:
 
 
 def sections(
-    groups: list[Group], name: str, noun: bool, title: str, tables: dict, rng: Random, listed: str = ""
+    groups: list[Group],
+    name: str,
+    noun: bool,
+    title: str,
+    tables: dict,
+    rng: Random,
+    listed: str = "",
 ) -> list[str]:
     """Returns blocks with `## ` headings; neighbouring roles share a section now and then."""
     blocks: list[str] = []

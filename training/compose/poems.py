@@ -41,7 +41,10 @@ class Poem:
         """Returns the poem with one couplet a line."""
         marks = ("，", "。")
         pairs = [
-            "".join(line + mark for line, mark in zip(self.lines[place : place + 2], marks))
+            "".join(
+                line + mark
+                for line, mark in zip(self.lines[place : place + 2], marks, strict=False)
+            )
             for place in range(0, len(self.lines), 2)
         ]
         return "\n".join(pairs)
@@ -60,7 +63,9 @@ def fits(lines: list[str], form: str) -> bool:
 
 def common_set(sources: Sources) -> set[str]:
     """Returns the commonest characters of prose: a poem of these only is simple."""
-    texts = [record["text"] for name in ("stories", "wiki_qa") for record in sources.open_text(name)]
+    texts = [
+        record["text"] for name in ("stories", "wiki_qa") for record in sources.open_text(name)
+    ]
     common = common_characters(texts, COMMON_CHARACTERS)
     if len(common) < COMMON_CHARACTERS:
         texts += [record["text"] for record in sources.open_text("poems")]
@@ -126,7 +131,7 @@ def shelve(poems: list[Poem], themes: dict[str, dict]) -> Shelf:
     texts = ["".join(poem.lines) for poem in poems]
     by_theme = {}
     for name, words in themes.items():
-        marked = [(poem, mark_score(text, words)) for poem, text in zip(poems, texts)]
+        marked = [(poem, mark_score(text, words)) for poem, text in zip(poems, texts, strict=False)]
         marked = [(poem, score) for poem, score in marked if score]
         if len(marked) >= 10:
             by_theme[name] = ([poem for poem, _ in marked], [score**2 for _, score in marked])
@@ -146,7 +151,9 @@ def frequent_words(poems: dict[str, list[Poem]], least: int = 60) -> set[str]:
         for poem in poems.get(form, []):
             for line in poem.lines:
                 counts.update((line[:2], line[2:4]))
-    return {word for word, count in counts.items() if count >= least and not EMPTY_WORD.search(word)}
+    return {
+        word for word, count in counts.items() if count >= least and not EMPTY_WORD.search(word)
+    }
 
 
 def poetry(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
@@ -180,7 +187,9 @@ def modern_verse(record: dict, desk: Desk) -> Example | None:
     topic, text = pick_field(record, "topic", "theme", "title"), pick_field(record, "text", "lines")
     if not topic or not text:
         return None
-    return desk.example("poetry", "en" if topic.isascii() else "zh", text, topic=topic, form="modern")
+    return desk.example(
+        "poetry", "en" if topic.isascii() else "zh", text, topic=topic, form="modern"
+    )
 
 
 def draw_poem(shelf: Shelf, themes: dict, frequent: set[str], rng: Random):
@@ -195,7 +204,9 @@ def draw_poem(shelf: Shelf, themes: dict, frequent: set[str], rng: Random):
             others = [name for name, words in themes.items() if mark_score(text, words)]
             others = [name for name in others if len(name) == len(theme) == 2 and name != theme]
             if others:
-                return rng.choice([theme + rng.choice(others), f"{theme}与{rng.choice(others)}"]), poem
+                return rng.choice(
+                    [theme + rng.choice(others), f"{theme}与{rng.choice(others)}"]
+                ), poem
         return theme, poem
     poem = rng.choice(shelf.poems)
     if kind < 0.82 or poem.form == CI:

@@ -68,16 +68,38 @@ def spell(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
         yield desk.example("spell", mostly(rng, "zh", "en", 0.06), clean, text=wrong)
 
 
+def roughen(clean: str, table: dict, rng: Random) -> str | None:
+    """Returns a wordy form of a clean text, or None where no form applies."""
+    fitting = [(good, bad) for good, bad in table["forms"] if good in clean]
+    if not fitting:
+        return None
+    rough = clean
+    for good, bad in rng.sample(fitting, min(len(fitting), rng.choice([1, 2, 2, 3]))):
+        rough = rough.replace(good, bad, 1)
+    return rng.choice(table["starts"]) + rough if rng.random() < 0.35 else rough
+
+
 def polish(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
-    """Yields rough texts and their polished wording for ever."""
-    records = list(sources.tasks("polish"))
-    while records:
-        rng.shuffle(records)
-        for record in records:
-            rough = pick_field(record, "draft", "rough", "before", "source", "original", "text")
-            better = pick_field(record, "polished", "better", "after", "improved", "answer")
-            if rough and better:
-                language = "en" if rough.isascii() else mostly(rng, "zh", "en", 0.04)
-                yield desk.example("polish", language, better, text=rough)
-        if not any(len(record) > 1 for record in records):
-            return
+    """Yields rough texts and their polished wording for ever: written ones, joined ones, made ones."""
+    pairs = [
+        (
+            pick_field(record, "rough", "draft", "before", "text"),
+            pick_field(record, "polished", "better", "after", "answer"),
+        )
+        for record in sources.tasks("polish")
+    ]
+    pairs = [(rough, better) for rough, better in pairs if rough and better]
+    texts, table = clean_texts(sources), sources.patterns("rough")
+    while pairs or texts:
+        kind = rng.random()
+        if kind < 0.45 and pairs:
+            rough, better = rng.choice(pairs)
+        elif kind < 0.6 and pairs:
+            both = [rng.choice(pairs), rng.choice(pairs)]
+            rough, better = ("".join(part) for part in zip(*both, strict=False))
+        else:
+            better = "".join(rng.choice(texts) for _ in range(rng.choice([1, 1, 2])))
+            rough = roughen(better, table, rng)
+        if rough:
+            language = "en" if rough.isascii() else mostly(rng, "zh", "en", 0.04)
+            yield desk.example("polish", language, better, text=rough)

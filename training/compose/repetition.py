@@ -1,5 +1,7 @@
 """Finds strings that come twice in one text; owns the length that counts as repetition."""
 
+import itertools
+
 RUN_CHARACTERS = 12
 
 
@@ -17,7 +19,7 @@ def repeated_run(text: str, length: int = RUN_CHARACTERS) -> str | None:
 def bigrams(text: str) -> set[str]:
     """Returns the set of pairs of neighbouring characters, punctuation and space left out."""
     letters = [char for char in text if char.isalnum()]
-    return {first + second for first, second in zip(letters, letters[1:])}
+    return {first + second for first, second in itertools.pairwise(letters)}
 
 
 def support(part: str, whole: str) -> float:

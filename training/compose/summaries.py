@@ -96,7 +96,12 @@ def lead_pairs(records: list[dict]) -> list[tuple[str, str]]:
         text = "\n".join(record["text"].split("\n")[:4])[:600]
         text = text[: text.rfind("。") + 1]
         short = 12 <= len(lead) <= 0.3 * len(text)
-        if short and lead[-1] in "。！？" and han_share(text) > 0.65 and support(lead, text) >= SUPPORTED:
+        if (
+            short
+            and lead[-1] in "。！？"
+            and han_share(text) > 0.65
+            and support(lead, text) >= SUPPORTED
+        ):
             found.append((text, lead))
     return found
 
@@ -115,7 +120,10 @@ def titles(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
         kind = rng.random()
         if kind < 0.3 and written:
             record = rng.choice(written)
-            text, title = record["text"], record.get("title", "")
+            text, title = (
+                record["text"],
+                rng.choice(record.get("titles") or [record.get("title", "")]),
+            )
         elif kind < 0.5 and sources.topics:
             topic = rng.choice(sources.topics)
             facts = [fact for role in ROLES for fact in topic.facts[role]]

@@ -131,7 +131,9 @@ def article_from_material(record: dict, tables: dict, desk: Desk, rng: Random) -
     text = "".join(chosen)
     told = [chosen[0]]
     for sentence in chosen[1:]:
-        turned = rng.random() < 0.3 and not sentence.startswith(("此外", "另外", "同时", "但", "而"))
+        turned = rng.random() < 0.3 and not sentence.startswith(
+            ("此外", "另外", "同时", "但", "而")
+        )
         told.append(rng.choice(rows["turn"]) + sentence if turned else sentence)
     opening = rng.choice(rows["open"]).format(topic=name)
     half = max(2, len(told) // 2)

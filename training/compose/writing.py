@@ -12,7 +12,17 @@ from training.compose.sources import Sources, pick_field
 
 TOPIC_FIELDS = ("topic", "request", "title", "subject", "theme", "prompt")
 TEXT_FIELDS = ("material", "facts", "message", "incoming", "reply_to", "input", "context", "start")
-ANSWER_FIELDS = ("answer", "story", "email", "news", "outline", "body", "output", "continuation", "text")
+ANSWER_FIELDS = (
+    "answer",
+    "story",
+    "email",
+    "news",
+    "outline",
+    "body",
+    "output",
+    "continuation",
+    "text",
+)
 STORY_LENGTHS = (150, 200, 300, 400, 500, 600, 800)
 
 
@@ -115,7 +125,10 @@ def continuations(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example
             edge = rng.choice(edges)
             rest = body[edge:].lstrip("\n")
             example = desk.example(
-                "continue", mostly(rng, "zh", "en", 0.04), rest[:260].rpartition("。")[0] + "。", text=body[:edge]
+                "continue",
+                mostly(rng, "zh", "en", 0.04),
+                rest[:260].rpartition("。")[0] + "。",
+                text=body[:edge],
             )
         if example is None:
             return
