@@ -36,9 +36,9 @@ def decode(data: bytes, name: str) -> str:
         at, cut = text.index("\0"), False
     zeros_even, zeros_odd = data[:4000:2].count(0), data[1:4000:2].count(0)
     half = max(1, len(data[:4000]) // 2)
-    if zeros_odd > half // 4 and zeros_even < half // 10:
+    if zeros_odd > half // 4 and zeros_even < half // 10 and _is_printable(data, "utf-16-le"):
         return _strict(data, "utf-16-le", name)
-    if zeros_even > half // 4 and zeros_odd < half // 10:
+    if zeros_even > half // 4 and zeros_odd < half // 10 and _is_printable(data, "utf-16-be"):
         return _strict(data, "utf-16-be", name)
     if b"\0" in data:
         raise InputError(
@@ -71,6 +71,11 @@ def _strict(data: bytes, encoding: str, name: str) -> str:
             ),
             say("Convert it to UTF-8, e.g. with iconv.", "请先转成 UTF-8，例如用 iconv。"),
         ) from exc
+
+
+def _is_printable(data: bytes, encoding: str) -> bool:
+    sample = data[:4000].decode(encoding, "replace")
+    return all(c.isprintable() or c in "\n\r\t\f\ufeff" for c in sample)
 
 
 def _looks_chinese(text: str) -> bool:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -102,7 +103,11 @@ def pick(text: Text, language: str) -> str:
 
 
 def render(
-    template: Template, language: Language, topic: str = "", text: str = "", **values: Any
+    template: Template,
+    language: Language,
+    topic: str = "",
+    text: str = "",
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> Rendered:
     """Return the messages of the task; raise `UsageError` for an unknown variable."""
     known = {variable.name: variable for variable in template.variables}

@@ -45,7 +45,7 @@ def sampling_of(settings: Settings) -> dict[str, Any]:
 def build_request(job: Job, inputs: Inputs | None = None) -> Request:
     """Return what an engine is asked; `inputs` takes the place of the job's own, for a part."""
     inputs = inputs or job.inputs
-    rendered = render(job.template, job.language, inputs.topic, inputs.text, **job.values)
+    rendered = render(job.template, job.language, inputs.topic, inputs.text, job.values)
     values = {**job.template.sampling, **job.sampling}
     values["stop"] = tuple(values.get("stop", ()))
     return Request(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gptwrite.cli.options import parameter, setting_parameters, writing_parameters
+from gptwrite.errors import TemplateError
 from gptwrite.language import current, say
 from gptwrite.template import TYPES, Library, Template, pick
 
@@ -31,7 +32,12 @@ def add_run(app: typer.Typer, library: Library, arguments: Sequence[str]) -> Non
     name = arguments[0] if arguments else ""
     names = [name] if name and not name.startswith("-") else library.names()
     for task in names:
-        add_task(group, library.load(task))
+        try:
+            add_task(group, library.load(task))
+        except TemplateError:
+            if name:
+                raise
+            # Help lists what can be run; `prompts check` and the command itself name the fault.
     group.callback()(lambda: None)
     app.add_typer(group, name="run")
 
