@@ -29,7 +29,7 @@ class ArticleWriter:
 
     def pick(self, topic: Topic, brief: Brief, rng: Random) -> list[tuple[str, str]]:
         """Returns (role, sentence) of the facts to tell, each in one wording, to about the length."""
-        first = rng.choice(list(topic.facts["definition"][:1]))
+        first = topic.facts["definition"][0]
         others = [
             (role, fact)
             for role, facts in topic.facts.items()
@@ -154,11 +154,13 @@ class ArticleWriter:
             part = Brief("", short_name(topic), (), length // 2, tone, "")
             groups = self.groups(self.pick(topic, part, rng), (), rng)
             halves.append(paragraphs(groups, self.tables, rng))
-        halves[0][0] = rng.choice(rows["openers"]).format(**names) + halves[0][0]
+        opener = rng.choice(rows["openers"]).format(**names)
         if rng.random() < 0.3:
             halves[0].insert(0, f"## {names['name']}")
             halves[1].insert(0, f"## {names['other']}")
+            halves[0].insert(0, opener)
         else:
+            halves[0][0] = opener + halves[0][0]
             halves[1][0] = rng.choice(rows["turns"]).format(**names) + halves[1][0]
         blocks = halves[0] + halves[1]
         if rng.random() < 0.7:
@@ -236,7 +238,7 @@ def draw_article(
         length = brief.length
         body = writer.body(topic, brief, rng)
         if rng.random() < 0.04:
-            text = material(body, rng)
+            text = material(topic, body, rng)
     if len(title) > TITLE_CHARACTERS and rng.random() < 0.6:
         body = f"# {topic.name}\n\n{body}"
     example = desk.example(
@@ -253,9 +255,8 @@ def draw_article(
     return example, length
 
 
-def material(body: str, rng: Random) -> str:
-    """Returns notes as a user might paste them: some sentences of the article, one a line."""
-    plain = " ".join(line for line in body.split("\n") if line and not line.startswith("#"))
-    sentences = [part + "。" for part in plain.replace("- ", "").split("。") if len(part) > 12]
-    kept = [sentence.strip() for sentence in sentences if rng.random() < 0.6]
-    return "\n".join(kept)
+def material(topic: Topic, body: str, rng: Random) -> str:
+    """Returns notes as a user might paste them: facts that the article tells, one a line."""
+    told = [sentence for sentence in topic.sentences() if sentence in body]
+    rng.shuffle(told)
+    return "\n".join(told[: rng.choice([2, 3, 4, 5])])

@@ -145,7 +145,7 @@ def is_grounded(subject: str, diff: str) -> bool:
     """Returns whether half of what a subject names can be seen in the diff, so that it can be learned."""
     if not subject.isascii():
         return support(subject, diff) >= 0.3
-    words = list(re.findall(r"[a-z_]{4,}", subject.lower()))[1:]
+    words = re.findall(r"[a-z_]{4,}", subject.lower())[1:]
     return bool(words) and sum(word in diff.lower() for word in words) >= 0.5 * len(words)
 
 

@@ -70,11 +70,12 @@ def cut(text: str, longest: int = LONGEST_DOCUMENT) -> Iterator[str]:
         if piece and len(piece) + len(line) + 1 > longest:
             yield piece
             piece = ""
-        while len(line) > longest:
-            end = line.rfind("。", 0, longest) + 1 or longest
-            yield line[:end]
-            line = line[end:]
-        piece = f"{piece}\n{line}" if piece else line
+        rest = line
+        while len(rest) > longest:
+            end = rest.rfind("。", 0, longest) + 1 or longest
+            yield rest[:end]
+            rest = rest[end:]
+        piece = f"{piece}\n{rest}" if piece else rest
     if piece:
         yield piece
 
