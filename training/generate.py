@@ -104,13 +104,16 @@ def main() -> None:
     parser.add_argument("--system", default="你是写作助手，只写所要的文字。")
     parser.add_argument("--start", default="", help="the beginning of the answer")
     parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--max-tokens", type=int, default=768)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     messages = [
         {"role": "system", "content": options.system},
         {"role": "user", "content": options.prompt},
     ]
-    how = Sampling(temperature=options.temperature, seed=options.seed)
+    how = Sampling(
+        temperature=options.temperature, seed=options.seed, max_tokens=options.max_tokens
+    )
     written = write(load(options.model), messages, options.start.replace("\\n", "\n"), how)
     print(written.text)
     print(f"{written.tokens} tokens, ended: {written.is_ended}", file=sys.stderr)

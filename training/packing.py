@@ -37,14 +37,14 @@ class Piece:
 def read_text(
     path: Path, tokenizer: sentencepiece.SentencePieceProcessor, length: int
 ) -> Iterator[Piece]:
-    """The documents of a {"kind", "text"} file, long ones cut into pieces that fill a row."""
+    """The documents of a {"kind", "text"} file as `text.KIND`, long ones cut to fill a row."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             document = json.loads(line)
             ids = [*tokenizer.encode(document["text"]), tokenizers.SEPARATOR]
             for start in range(0, len(ids), length):
                 if start == 0 or len(ids) - start > length // 8:
-                    yield Piece(document["kind"], ids[start : start + length], 0)
+                    yield Piece(f"text.{document['kind']}", ids[start : start + length], 0)
 
 
 def read_chats(

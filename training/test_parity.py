@@ -31,7 +31,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f'{{"kind": "a", "text": "气候变化与今天的天气。 def f(x): return {n}"}}' for n in range(50)
     ]
     source.write_text("\n".join(lines), encoding="utf-8")
-    tokenizers.train(source, model, 320, {"*": 100_000}, seed=1)
+    tokenizers.train([source], model, 320, {"*": 100_000}, seed=1)
     return model
 
 

@@ -21,16 +21,27 @@ UNKNOWN, SEPARATOR, END, START = 0, 1, 2, 3
 CONTROL_PIECES = ("<unk>", "<|endoftext|>", "<|im_end|>", "<|im_start|>")
 
 
-def sample_lines(path: Path, shares: dict[str, int], seed: int) -> Iterator[str]:
-    """Lines of a jsonl of {"kind", "text"}, shuffled, up to `shares[kind]` characters of a kind.
+def documents(path: Path) -> Iterator[tuple[str, str]]:
+    """Kind and text of each line of a {"kind", "text"} file, or of chats, whose kind is `chat`."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            document = json.loads(line)
+            if "messages" in document:
+                turns = [message["content"] for message in document["messages"]]
+                yield "chat", "\n".join([*turns, document["answer"]])
+            else:
+                yield document["kind"], document["text"]
+
+
+def sample_lines(paths: list[Path], shares: dict[str, int], seed: int) -> Iterator[str]:
+    """Lines of the documents, shuffled, up to `shares[kind]` characters of a kind.
 
     `*` is the share of every kind not named; one with less text than its share gives all.
     """
     by_kind: dict[str, list[str]] = defaultdict(list)
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            document = json.loads(line)
-            by_kind[document["kind"]].append(document["text"])
+    for path in paths:
+        for kind, text in documents(path):
+            by_kind[kind].append(text)
     generator = random.Random(seed)
     for kind, texts in by_kind.items():
         generator.shuffle(texts)
@@ -43,11 +54,11 @@ def sample_lines(path: Path, shares: dict[str, int], seed: int) -> Iterator[str]
             yield from (line[:2000] for line in text.split("\n") if line)
 
 
-def train(source: Path, model: Path, size: int, shares: dict[str, int], seed: int) -> None:
-    """Writes a SentencePiece model of `size` pieces trained on a balanced sample of `source`."""
+def train(sources: list[Path], model: Path, size: int, shares: dict[str, int], seed: int) -> None:
+    """Writes a SentencePiece model of `size` pieces trained on a balanced sample of the files."""
     with model.with_suffix(".part").open("wb") as out:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=sample_lines(source, shares, seed),
+            sentence_iterator=sample_lines(sources, shares, seed),
             model_writer=out,
             model_type="bpe",
             vocab_size=size,
@@ -91,35 +102,36 @@ def chat_ids(
 
 
 def characters_per_token(
-    tokenizer: sentencepiece.SentencePieceProcessor, source: Path, every: int
+    tokenizer: sentencepiece.SentencePieceProcessor, sources: list[Path], every: int
 ) -> dict[str, float]:
     """By kind, how many characters a token holds, measured on every `every`-th document."""
     characters: dict[str, int] = defaultdict(int)
     tokens: dict[str, int] = defaultdict(int)
-    with source.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines):
+    for source in sources:
+        for number, (kind, text) in enumerate(documents(source)):
             if number % every == 0:
-                document = json.loads(line)
-                characters[document["kind"]] += len(document["text"])
-                tokens[document["kind"]] += len(tokenizer.encode(document["text"]))
+                characters[kind] += len(text)
+                tokens[kind] += len(tokenizer.encode(text))
     return {kind: characters[kind] / max(1, tokens[kind]) for kind in sorted(characters)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the tokenizer.")
-    parser.add_argument("--source", type=Path, default=Path("training/build/pretrain.jsonl"))
+    parser.add_argument("sources", type=Path, nargs="+", help="jsonl of texts or of chats")
     parser.add_argument("--model", type=Path, default=Path("training/build/tokenizer.model"))
     parser.add_argument("--size", type=int, default=8192, help="number of pieces")
-    parser.add_argument("--shares", default="*=200000", help="kind=characters,*=characters")
+    parser.add_argument(
+        "--shares", default="chat=3500000,*=150000", help="kind=characters,*=characters"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     shares = {kind: int(size) for kind, size in (s.split("=") for s in options.shares.split(","))}
-    train(options.source, options.model, options.size, shares, options.seed)
+    train(options.sources, options.model, options.size, shares, options.seed)
     tokenizer = load(options.model)
     probe = "  气候变化\n\tdef f(x): return '🌏'  \n\n"
     if tokenizer.decode(tokenizer.encode(probe)) != probe:
         sys.exit(f"{options.model} does not round-trip")
-    for kind, ratio in characters_per_token(tokenizer, options.source, every=20).items():
+    for kind, ratio in characters_per_token(tokenizer, options.sources, every=20).items():
         print(f"{kind}: {ratio:.2f} characters a token", file=sys.stderr)
 
 

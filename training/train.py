@@ -13,6 +13,7 @@ import argparse
 import csv
 import dataclasses
 import random
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -230,6 +231,9 @@ def train(options: argparse.Namespace) -> None:
                 )  # fmt: skip
             last_save = last_log = time.monotonic()
             seen_tokens = 0.0
+    if options.finished:
+        shutil.copyfile(options.out, options.finished.with_suffix(".part"))
+        options.finished.with_suffix(".part").replace(options.finished)
 
 
 def main() -> None:
@@ -239,6 +243,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("training/build/latest.pt"))
     parser.add_argument("--start", type=Path, help="begin from this checkpoint's weights")
     parser.add_argument("--resume", action="store_true", help="go on from --out if it is there")
+    parser.add_argument("--finished", type=Path, help="copy the last checkpoint here at the end")
     parser.add_argument("--log", type=Path, default=Path("training/build/curves.csv"))
     parser.add_argument("--preset", choices=PRESETS, default="starter")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
