@@ -45,6 +45,7 @@ class Header:
     n_tensors: int = 0
     n_parameters: int = 0
     data_end: int = 0
+    special_tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -58,6 +59,40 @@ class Header:
     @property
     def chat_template(self) -> str:
         return str(self.metadata.get("tokenizer.chat_template", ""))
+
+    @property
+    def quantization(self) -> str:
+        """The file's type as llama.cpp names it, such as Q4_K_M, or that of most of its bytes."""
+        from gptwrite.engines import library
+
+        kind = self.metadata.get("general.file_type")
+        api = library.load()
+        for name in dir(api):
+            if name.startswith("LLAMA_FTYPE_") and getattr(api, name) == kind:
+                return (
+                    name.removeprefix("LLAMA_FTYPE_").removeprefix("MOSTLY_").removeprefix("ALL_")
+                )
+        if not self.tensor_types:
+            return ""
+        most = max(self.tensor_types, key=lambda tensor_type: self.tensor_types[tensor_type])
+        return str(_library().ggml_type_name(most).decode("ascii")).upper()
+
+    def kv_bytes_per_token(self) -> int:
+        """Return about how many bytes one token of context takes at 16 bits; 0 if unknown."""
+        arch = self.architecture
+        heads = self._number("attention.head_count") or 1
+        kv_heads = self._number("attention.head_count_kv") or heads
+        width = self._number("embedding_length")
+        key = self._number("attention.key_length") or width // heads
+        value = self._number("attention.value_length") or width // heads
+        layers = self._number("block_count")
+        # Hybrid models keep a growing cache in every n-th layer only.
+        interval = int(self.metadata.get(f"{arch}.full_attention_interval", 1) or 1)
+        return layers // interval * kv_heads * (key + value) * 2
+
+    def _number(self, key: str) -> int:
+        value = self.metadata.get(f"{self.architecture}.{key}", 0)
+        return int(value) if isinstance(value, int | float) else 0
 
 
 def check_first_bytes(path: Path) -> None:
@@ -119,9 +154,14 @@ def _library() -> ctypes.CDLL:
     }.items():
         function = getattr(lib, name)
         function.argtypes, function.restype = by_index, result
+    lib.gguf_find_key.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    lib.gguf_find_key.restype = ctypes.c_int64
+    lib.gguf_get_arr_str.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_size_t]
+    lib.gguf_get_arr_str.restype = ctypes.c_char_p
     for suffix, scalar in SCALARS.values():
         function = getattr(lib, f"gguf_get_val_{suffix}")
         function.argtypes, function.restype = by_index, scalar
+    lib.ggml_type_name.argtypes, lib.ggml_type_name.restype = [ctypes.c_int], ctypes.c_char_p
     lib.ggml_blck_size.argtypes, lib.ggml_blck_size.restype = [ctypes.c_int], ctypes.c_int64
     lib.ggml_type_size.argtypes, lib.ggml_type_size.restype = [ctypes.c_int], ctypes.c_size_t
     return lib
@@ -168,7 +208,25 @@ def _read(lib: ctypes.CDLL, handle: int, path: Path) -> Header:
         types[kind] = types.get(kind, 0) + size
         parameters += size // lib.ggml_type_size(kind) * lib.ggml_blck_size(kind)
     count = lib.gguf_get_n_tensors(handle)
-    return Header(path, metadata, lengths, types, count, parameters, end)
+    tokens = _special_tokens(lib, handle, metadata, lengths)
+    return Header(path, metadata, lengths, types, count, parameters, end, tokens)
+
+
+def _special_tokens(
+    lib: ctypes.CDLL, handle: int, metadata: dict[str, Any], lengths: dict[str, int]
+) -> dict[str, str]:
+    """Return role -> text of the tokens the header names by id, such as bos and eos."""
+    words = "tokenizer.ggml.tokens"
+    where = lib.gguf_find_key(handle, words.encode())
+    found: dict[str, str] = {}
+    for key, value in metadata.items():
+        if where < 0 or not key.startswith("tokenizer.ggml.") or not key.endswith("_token_id"):
+            continue
+        if isinstance(value, int) and 0 <= value < lengths.get(words, 0):
+            role = key.removeprefix("tokenizer.ggml.").removesuffix("_token_id")
+            text = lib.gguf_get_arr_str(handle, where, value)
+            found[role] = text.decode("utf-8", "replace")
+    return found
 
 
 def check_complete(header: Header) -> None:

@@ -1,12 +1,17 @@
-"""Which model a name means: the built-in one, a file, a name, or an endpoint."""
+"""Which model a name means: the built-in one, a file, a downloaded or discovered one, an endpoint.
+
+Reads the disk only. Nothing here, or below, opens a connection.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from gptwrite import catalogue, discovery, store
 from gptwrite.errors import ModelError
 from gptwrite.language import say
+from gptwrite.references import parse
 from gptwrite.settings import Settings
 
 BUILTIN = "builtin"
@@ -31,8 +36,19 @@ def builtin_path() -> Path:
 
 
 def resolve(reference: str, settings: Settings) -> ModelSpec:
-    """Return what `reference` names: `builtin`, `echo`, or a path; an endpoint goes before all."""
+    """Return what `reference` names; an endpoint goes before all.
+
+    It may be `builtin`, `echo`, a path, `file:PATH`, the name or reference of a downloaded model,
+    or one that another tool holds, such as `ollama:qwen3:4b`. Raises `ModelError` for others.
+    """
     if settings.endpoint:
+        if settings.offline:
+            raise ModelError(
+                say("An endpoint cannot be asked while gptwrite is offline.",
+                    "离线模式下无法使用服务器地址。"),
+                say("Leave out --offline (or GPTWRITE_OFFLINE), or leave out the endpoint.",
+                    "请去掉 --offline（或 GPTWRITE_OFFLINE），或去掉服务器地址。"),
+            )  # fmt: skip
         return ModelSpec(reference, "remote", settings.endpoint)
     if reference == "echo":
         return ModelSpec("echo", "echo", "")
@@ -46,10 +62,46 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
                 say("Install gptwrite again.", "请重新安装 gptwrite。"),
             )
         return ModelSpec(BUILTIN, "llama", str(path))
-    path = Path(reference).expanduser()
-    if path.exists() or path.suffix == ".gguf" or "/" in reference:
+    if stored := store.find(reference):
+        first = stored.files[0]
+        return ModelSpec(
+            stored.name,
+            "llama",
+            str(stored.path),
+            sha256=first.sha256,
+            size_bytes=stored.size_bytes,
+            license=stored.license,
+        )
+    path = Path(reference.removeprefix("file:").removeprefix("//")).expanduser()
+    if reference.startswith("file:") or path.suffix == ".gguf" or path.is_file():
         return ModelSpec(path.stem, "llama", str(path))
-    raise ModelError(
-        say(f"There is no model {reference!r}.", f"没有模型“{reference}”。"),
-        say("See `gptwrite models list`.", "见 `gptwrite models list`。"),
-    )
+    if found := discovery.find(reference):
+        return ModelSpec(
+            found.name,
+            "llama",
+            str(found.path),
+            sha256=found.sha256,
+            size_bytes=found.size_bytes,
+        )
+    if parse(reference) or catalogue.find(reference):
+        raise ModelError(
+            say(f"{reference} is not on this machine yet.", f"{reference} 尚未下载到本机。"),
+            say(f"Fetch it: gptwrite models pull {reference}",
+                f"请先下载：gptwrite models pull {reference}"),
+        )  # fmt: skip
+    if "/" in reference or "\\" in reference:
+        return ModelSpec(path.stem, "llama", str(path))
+    raise unknown_model(reference)
+
+
+def unknown_model(name: str) -> ModelError:
+    """Return the error for a name that means nothing, with the nearest ones that do."""
+    here = tuple(model.name for model in store.installed())
+    others = tuple(model.name for model in discovery.discover())
+    near = catalogue.nearest(name, (*here, *others))
+    hint = say(f"Did you mean {', '.join(near)}? ", f"是否要写 {'、'.join(near)}？") if near else ""
+    return ModelError(
+        say(f"There is no model {name!r}.", f"没有模型“{name}”。"),
+        hint + say("See `gptwrite models list` and `gptwrite models recommend`.",
+                   "见 `gptwrite models list` 与 `gptwrite models recommend`。"),
+    )  # fmt: skip

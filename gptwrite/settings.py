@@ -32,6 +32,13 @@ class Settings:
     model: str = _setting(
         "builtin", "model: builtin, a name, or a path", "模型：builtin、名称或路径"
     )
+    model_source: str = _setting(
+        "hf",
+        "where catalogue models are fetched from",
+        "从哪里下载目录中的模型",
+        "hf",
+        "modelscope",
+    )
     endpoint: str = _setting(
         "", "address of an OpenAI-compatible server", "OpenAI 兼容服务器的地址"
     )

@@ -18,6 +18,8 @@ from gptwrite.template import Library
 GROUPS = {
     "prompts": "gptwrite.cli.prompts",
     "config": "gptwrite.cli.config",
+    "models": "gptwrite.cli.models",
+    "doctor": "gptwrite.cli.doctor",
 }
 NAMES = (*GROUPS, "run")
 

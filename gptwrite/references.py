@@ -1,0 +1,115 @@
+"""What a user may write to name a model that is elsewhere: hf:, ms:, https:// and file:.
+
+Reads text only; knows no network and no disk.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from gptwrite.errors import UsageError
+from gptwrite.language import say
+
+Source = Literal["hf", "modelscope", "url", "file"]
+
+REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+QUANTIZATION = re.compile(
+    r"(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*|NVFP4)", re.IGNORECASE
+)
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+# https://HOST/OWNER/REPO/resolve/REVISION/FILE, as a browser shows and copies it.
+HUB_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:resolve|blob)/(?P<revision>[^/]+)/(?P<file>.+)")
+HUB_HOSTS = ("huggingface.co", "hf.co", "hf-mirror.com")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model somewhere else. `location` is an address or a path, for `url` and `file` only."""
+
+    source: Source
+    repo: str = ""
+    file: str = ""
+    quantization: str = ""
+    revision: str = ""
+    location: str = ""
+
+    def __str__(self) -> str:
+        if self.source in ("url", "file"):
+            return self.location if self.source == "url" else f"file:{self.location}"
+        prefix = "hf" if self.source == "hf" else "ms"
+        what = self.file or self.quantization
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{prefix}:{self.repo}{revision}" + (f":{what}" if what else "")
+
+
+def parse(text: str) -> Reference | None:
+    """Return the reference that `text` writes, or None for a plain name or path.
+
+    Raises `UsageError` for one that begins like a reference and is none.
+    """
+    lower = text.lower()
+    if lower.startswith("file:"):
+        path = text[5:]
+        return Reference("file", location=unquote(path[2:]) if path.startswith("//") else path)
+    if lower.startswith(("https://", "http://")):
+        return _from_address(text)
+    for prefix, source in (("hf:", "hf"), ("ms:", "modelscope"), ("modelscope:", "modelscope")):
+        if lower.startswith(prefix):
+            return _from_repository(text, text[len(prefix) :], source)  # type: ignore[arg-type]
+    return None
+
+
+def _from_repository(text: str, rest: str, source: Source) -> Reference:
+    repo, _, what = rest.partition(":")
+    repo, _, revision = repo.partition("@")
+    is_file = what.lower().endswith(".gguf")
+    if not REPO.fullmatch(repo) or (what and not is_file and not QUANTIZATION.fullmatch(what)):
+        raise UsageError(
+            say(f"{text!r} names no model.", f"“{text}”不是有效的模型引用。"),
+            say("Write hf:owner/repo, hf:owner/repo:Q4_K_M or hf:owner/repo:file.gguf.",
+                "请写成 hf:owner/repo、hf:owner/repo:Q4_K_M 或 hf:owner/repo:file.gguf。"),
+        )  # fmt: skip
+    if is_file:
+        return Reference(source, repo, file=what, revision=revision)
+    return Reference(source, repo, quantization=what, revision=revision)
+
+
+def _from_address(text: str) -> Reference:
+    parts = urlsplit(text)
+    is_loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or (parts.scheme == "http" and not is_loopback):
+        raise UsageError(
+            say(f"{text!r} is not an https address.", f"“{text}”不是 https 地址。"),
+            say("Models are fetched over https:// only.", "模型只通过 https:// 下载。"),
+        )
+    page = HUB_PAGE.fullmatch(unquote(parts.path))
+    if page and parts.hostname.removeprefix("www.") in HUB_HOSTS:
+        return Reference("hf", page["repo"], file=page["file"], revision=page["revision"])
+    return Reference("url", location=text)
+
+
+def quantization_of(file_name: str) -> str:
+    """Return the quantization that a file's name states, in capitals, or an empty string."""
+    found = re.findall(
+        rf"(?<![A-Za-z0-9])({QUANTIZATION.pattern})(?![A-Za-z0-9_])", file_name, re.IGNORECASE
+    )
+    return str(found[-1]).upper() if found else ""
+
+
+def shards(file_name: str) -> list[str]:
+    """Return the names of all parts of a split GGUF, first to last; one name for a whole file."""
+    match = SHARD.search(file_name)
+    if not match:
+        return [file_name]
+    count = int(match[2])
+    stem = file_name[: match.start()]
+    return [f"{stem}-{index:05}-of-{count:05}.gguf" for index in range(1, count + 1)]
+
+
+def default_name(file_name: str) -> str:
+    """Return the short name a downloaded file gets: its own in small letters, without endings."""
+    base = SHARD.sub(".gguf", file_name.rsplit("/", 1)[-1])
+    return re.sub(r"[^a-z0-9._-]+", "-", base.removesuffix(".gguf").lower()).strip("-.") or "model"
