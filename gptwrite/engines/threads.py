@@ -2,15 +2,16 @@
 
 Two threads of which one has lost its processor to another program take turns waiting for each
 other, and a token then costs many times what one thread alone would need. No constant is right, so
-the count follows the measured time per token: down at once when tokens get much slower than they
-were, up again by short trials that grow rarer while they fail.
+the count follows the measured time per token: other counts are tried for a few tokens, at the start
+and then ever more rarely while they prove slower. A trial ends as soon as it cannot win.
 """
 
 from __future__ import annotations
 
-WINDOW = 4  # tokens of one thread count that make a measurement
-SLOWER = 1.25  # a fall below this share of the best speed looks like company
-FIRST_PAUSE, LONGEST_PAUSE = 16, 256  # tokens between trials of more threads
+WINDOW = 8  # tokens of one thread count that make a measurement
+CLEARLY_FASTER = 0.95  # a trial must cost less than this share of the time now
+STALL = 1.3  # a measurement this much dearer than the one before means company: try at once
+FIRST_PAUSE, LONGEST_PAUSE = 64, 512  # tokens between trials
 
 
 class ThreadCount:
@@ -19,45 +20,53 @@ class ThreadCount:
     def __init__(self, most: int) -> None:
         self.most = max(1, most)
         self.current = self.most
-        self._best: dict[int, float] = {}
-        self._recent: list[float] = []
+        self._counts = sorted({1, max(1, self.most // 2), self.most})
+        self._home = self.most  # the count to go back to when a trial fails
+        self._home_cost = 0.0  # seconds for WINDOW tokens at home
+        self._spent = 0.0
+        self._tokens = 0
+        self._is_first = True  # the first token after a change pays for waking threads
         self._pause = FIRST_PAUSE
-        self._tokens_until_trial = FIRST_PAUSE
-        self._before_trial: tuple[int, float] | None = None
+        self._tokens_until_trial = 0
+        self._turn = 0
 
     def observe(self, seconds: float) -> int:
         """Take the time of one decode of one token; return the thread count for the next."""
         if self.most == 1:
             return 1
-        self._recent.append(seconds)
-        if len(self._recent) < WINDOW:
+        if self._is_first:
+            self._is_first = False
             return self.current
-        cost = sorted(self._recent)[WINDOW // 2]
-        self._recent.clear()
-        # A token slowly grows dearer with the length of the context: let the best follow.
-        best = min(cost, self._best.get(self.current, cost) * 1.01)
-        self._best[self.current] = best
-        if self._before_trial:
-            self._judge_trial(cost)
-        elif cost > best * SLOWER and self.current > 1:
-            self._try(max(1, self.current // 2), cost)
-        elif self.current < self.most:
-            self._tokens_until_trial -= WINDOW
-            if self._tokens_until_trial <= 0:
-                self._try(self.most, cost)
+        self._spent += seconds
+        self._tokens += 1
+        is_trial = self.current != self._home
+        if is_trial and self._spent > self._home_cost * CLEARLY_FASTER:
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            self._tokens_until_trial = self._pause
+            self._switch(self._home)
+        elif self._tokens == WINDOW:
+            if is_trial:
+                self._home, self._home_cost = self.current, self._spent
+                self._pause = self._tokens_until_trial = FIRST_PAUSE
+                self._start_window()
+            else:
+                self._measured_at_home(self._spent)
         return self.current
 
-    def _try(self, threads: int, cost_now: float) -> None:
-        self._before_trial = (self.current, cost_now)
-        self.current = threads
+    def _measured_at_home(self, cost: float) -> None:
+        has_stalled = 0 < self._home_cost * STALL < cost and self._home == self.most
+        self._home_cost = cost
+        self._tokens_until_trial -= WINDOW
+        self._start_window()
+        if self._tokens_until_trial <= 0 or has_stalled:
+            others = [count for count in self._counts if count != self._home]
+            self._turn += 1
+            self._switch(others[-(self._turn % len(others)) - 1])
 
-    def _judge_trial(self, cost: float) -> None:
-        assert self._before_trial
-        threads, cost_before = self._before_trial
-        self._before_trial = None
-        if cost <= cost_before:
-            self._pause = FIRST_PAUSE
-        else:
-            self.current = threads
-            self._pause = min(LONGEST_PAUSE, self._pause * 2)
-        self._tokens_until_trial = self._pause
+    def _switch(self, threads: int) -> None:
+        self.current = threads
+        self._is_first = True
+        self._start_window()
+
+    def _start_window(self) -> None:
+        self._spent, self._tokens = 0.0, 0
