@@ -17,7 +17,19 @@ from make_models import Vocabulary
 
 PACKAGE = "llama-cpp-python==0.3.36"
 NAMES = ("gpt-2", "gpt-neox", "qwen2", "llama-spm", "llama-bpe")
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
 
 
 def fetch(folder: Path) -> Path:
