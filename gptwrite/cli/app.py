@@ -18,6 +18,7 @@ from gptwrite.template import Library
 GROUPS = {
     "prompts": "gptwrite.cli.prompts",
     "config": "gptwrite.cli.config",
+    "batch": "gptwrite.cli.batch",
     "models": "gptwrite.cli.models",
     "doctor": "gptwrite.cli.doctor",
 }
