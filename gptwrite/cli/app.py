@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from gptwrite import __version__
-from gptwrite.cli.tasks import add_run, add_task
+from gptwrite.cli.tasks import add_run, add_task, run_help
 from gptwrite.errors import GptwriteError
-from gptwrite.language import say
-from gptwrite.template import Library
+from gptwrite.language import current, say
+from gptwrite.template import Library, pick
 
 # Group or command -> the module whose `add(app)` adds it. Modules are imported for what is asked.
 GROUPS = {
@@ -26,7 +27,11 @@ NAMES = (*GROUPS, "run")
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app with what `arguments` need: one command's, or all for help and completion."""
+    """Return the app with what `arguments` need: one command whole, or the names of all.
+
+    Building every option of every command costs more than importing typer: for the list of
+    commands, names and one line of help are enough.
+    """
     app = typer.Typer(
         name="gptwrite",
         help=say(
@@ -40,6 +45,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     library = Library()
+    arguments = _words_to_complete() or arguments
     wanted = arguments[0] if arguments else ""
     if wanted in GROUPS:
         importlib.import_module(GROUPS[wanted]).add(app)
@@ -55,14 +61,24 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         if name in NAMES:
             continue
         try:
-            add_task(app, library.load(name))
+            app.command(name, help=pick(library.load(name).help, current()))(_named_only)
         except GptwriteError as error:
             # One broken file of the user must not take the others along.
             typer.echo(error.message, err=True)
-    add_run(app, library, [])
+    app.command("run", help=run_help())(_named_only)
     for module in dict.fromkeys(GROUPS.values()):
         importlib.import_module(module).add(app)
     return app
+
+
+def _words_to_complete() -> list[str]:
+    """Return the words of the line that a shell wants completed, without the program's name."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return line.split()[1:] if "_GPTWRITE_COMPLETE" in os.environ else []
+
+
+def _named_only() -> None:
+    """Stands for a command in the list of commands; never called."""
 
 
 def _print_version(value: bool) -> None:

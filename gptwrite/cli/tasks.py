@@ -22,10 +22,15 @@ def add_task(app: typer.Typer, template: Template) -> None:
     app.command(template.name, help=pick(template.help, current()))(command)
 
 
+def run_help() -> str:
+    """Return the line of help of `run`."""
+    return say("Run any template by name.", "按名称运行任一模板。")
+
+
 def add_run(app: typer.Typer, library: Library, arguments: Sequence[str]) -> None:
     """Add `run NAME`, with the options of the template that `arguments` name."""
     group = typer.Typer(
-        help=say("Run any template by name.", "按名称运行任一模板。"),
+        help=run_help(),
         no_args_is_help=True,
         rich_markup_mode=None,
     )
