@@ -61,6 +61,7 @@ class Request:
     `completion` is the whole prompt for a base model, which has no chat template.
     `thinking` lets the model reason before it answers, where its chat template offers that.
     `alternatives` asks for that many most likely tokens with log-probabilities at each step.
+    `reusable` False says that this prompt will not come again, and is not worth a file on disk.
     """
 
     messages: tuple[Message, ...]
@@ -70,6 +71,7 @@ class Request:
     alternatives: int = 0
     form: Form | None = None
     thinking: bool = False
+    reusable: bool = True
 
 
 @dataclass(frozen=True)

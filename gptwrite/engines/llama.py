@@ -24,10 +24,12 @@ from gptwrite.engines.sampler import (
     draw_seed,
     likeliest,
 )
-from gptwrite.engines.slot import Slot, common_prefix
+from gptwrite.engines.sequences import Sequences
+from gptwrite.engines.slot import Slot
 from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError
+from gptwrite.promptcache import PromptCache
 
 if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
@@ -40,14 +42,15 @@ ABORTED = 2
 class LlamaEngine:
     """Writes with a GGUF model through llama.cpp. Not for use by two threads at once."""
 
-    def __init__(self, path: Path, options: LoadOptions | None = None) -> None:
+    def __init__(
+        self, path: Path, options: LoadOptions | None = None, cache: PromptCache | None = None
+    ) -> None:
         start = time.perf_counter()
         self._options = options or LoadOptions()
         self._model = LoadedModel(path, self._options)
         self._api = self._model.api
         self._threads = ThreadCount(self._options.threads or machine.inference_threads())
-        self._kept: dict[int, list[int]] = {}  # sequence -> the tokens its cache holds
-        self._sequences = 0
+        self._sequences = Sequences(self._api, cache)
         self._batch: Any = None
         self._closed = False
         self._stats = Stats()
@@ -186,14 +189,16 @@ class LlamaEngine:
         """Give `slot` a sequence and cells; False when it must wait for others to finish."""
         needed = len(slot.prompt) + slot.max_tokens
         taken = sum(len(s.prompt) + s.max_tokens for s in active)
-        fits = self._sequences >= parallel and taken + needed <= self._model.cells
-        if self._model.context and fits:
-            slot.seq = self._free_sequence(slot.prompt, active, parallel)
-            return True
-        if active:
-            return False
-        self._open(min(needed * parallel, self._most_cells(needed)), parallel)
-        slot.seq = 0
+        fits = self._sequences.count >= parallel and taken + needed <= self._model.cells
+        used = {other.seq for other in active}
+        if not (self._model.context and fits):
+            if active:
+                return False
+            # The requests to come may be longer than this one: a quarter more lets them in too.
+            room = needed if parallel == 1 else needed * parallel * 5 // 4
+            self._open(min(room, self._most_cells(needed)), parallel)
+        slot.seq = self._sequences.choose(slot.prompt, used, parallel)
+        self._sequences.make_room(slot.seq, taken + needed, used)
         return True
 
     def _most_cells(self, needed: int) -> int:
@@ -203,22 +208,15 @@ class LlamaEngine:
         return max(needed, available // 2 // per_cell) if available else needed
 
     def _open(self, cells: int, parallel: int) -> None:
-        self._kept.clear()
         self._free_batch()
         self._model.open_context(cells, parallel, self._threads.current)
-        self._sequences = parallel
-        self._memory = self._api.llama_get_memory(self._model.context)
+        key = self._model.state_key() if self._sequences.cache else ""
+        self._sequences.reset(self._model.context, self._model.cells, parallel, key)
         self._batch = self._api.llama_batch_init(BATCH_TOKENS, 0, 1)
-
-    def _free_sequence(self, prompt: list[int], active: list[Slot], parallel: int) -> int:
-        """Return a sequence not in use, best the one that already holds most of `prompt`."""
-        used = {slot.seq for slot in active}
-        free = [seq for seq in range(parallel) if seq not in used]
-        return max(free, key=lambda seq: common_prefix(self._kept.get(seq, []), prompt))
 
     def _first_token(self, slot: Slot, active: list[Slot]) -> Iterator[Token | GptwriteError]:
         start = time.perf_counter()
-        cached = self._reuse(slot)
+        cached = self._sequences.reuse(slot.seq, slot.prompt)
         rc = self._prefill(slot, cached)
         now = time.perf_counter()
         self._stats.prompt_tokens += len(slot.prompt)
@@ -234,26 +232,8 @@ class LlamaEngine:
             self._stats.first_token_seconds = self._stats.load_seconds + (
                 time.perf_counter() - start
             )
-
-    def _reuse(self, slot: Slot) -> int:
-        """Keep or copy what some sequence has computed of the prompt; return how many tokens."""
-        limit = len(slot.prompt) - 1  # the last token must be decoded for its logits
-        source, shared = slot.seq, 0
-        for seq, tokens in self._kept.items():
-            length = min(limit, common_prefix(tokens, slot.prompt))
-            if length > shared or (length == shared and seq == slot.seq):
-                source, shared = seq, length
-        if source == slot.seq:
-            if not self._api.llama_memory_seq_rm(self._memory, slot.seq, shared, -1):
-                shared = 0
-        else:
-            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
-            if shared:
-                self._api.llama_memory_seq_cp(self._memory, source, slot.seq, 0, shared)
-        if not shared:
-            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
-        self._kept[slot.seq] = slot.prompt[:shared]
-        return shared
+        if slot.request.reusable and self._sequences.kept[slot.seq] == slot.prompt:
+            self._sequences.save(slot.seq, cached)
 
     def _prefill(self, slot: Slot, done: int) -> int:
         batch = self._batch
@@ -265,10 +245,10 @@ class LlamaEngine:
             batch.n_tokens = len(chunk)
             rc: int = self._api.llama_decode(self._model.context, batch)
             if rc:
-                self._resync(slot)
+                self._sequences.resync(slot.seq, slot.last)
                 return rc
             done += len(chunk)
-            self._kept[slot.seq] += chunk
+            self._sequences.kept[slot.seq] += chunk
         return 0
 
     def _put(self, i: int, token: int, position: int, seq: int, wants_logits: bool) -> None:
@@ -279,19 +259,11 @@ class LlamaEngine:
         batch.seq_id[i][0] = seq
         batch.logits[i] = wants_logits
 
-    def _resync(self, slot: Slot) -> None:
-        """After an aborted decode, note how far the sequence's cache really goes."""
-        last = self._api.llama_memory_seq_pos_max(self._memory, slot.seq)
-        held = [*self._kept.get(slot.seq, []), slot.last][: last + 1]
-        self._kept[slot.seq] = held if len(held) == last + 1 else []
-        if not self._kept[slot.seq]:
-            self._api.llama_memory_seq_rm(self._memory, slot.seq, -1, -1)
-
     def _step(self, active: list[Slot]) -> Iterator[tuple[int, Token | GptwriteError]]:
         """Decode one token of every active slot and draw the next of each."""
         slots = list(active)
         for i, slot in enumerate(slots):
-            self._put(i, slot.last, len(self._kept[slot.seq]), slot.seq, True)
+            self._put(i, slot.last, len(self._sequences.kept[slot.seq]), slot.seq, True)
         self._batch.n_tokens = len(slots)
         start = time.perf_counter()
         rc = self._api.llama_decode(self._model.context, self._batch)
@@ -299,13 +271,13 @@ class LlamaEngine:
         self._stats.decode_seconds += seconds
         if rc:
             for slot in slots:
-                self._resync(slot)
+                self._sequences.resync(slot.seq, slot.last)
             if rc != ABORTED:
                 raise EngineError(f"llama.cpp failed to decode (code {rc}).")
             return
         self._adapt_threads(seconds, len(slots))
         for i, slot in enumerate(slots):
-            self._kept[slot.seq].append(slot.last)
+            self._sequences.kept[slot.seq].append(slot.last)
             for token in self._emit(slot, i, active):
                 yield slot.index, token
 
@@ -381,6 +353,15 @@ class LlamaEngine:
             self._model.close()
 
 
+def prompt_cache(settings: Settings) -> PromptCache | None:
+    """Return the prompt cache that the settings ask for."""
+    if not settings.cache:
+        return None
+    from gptwrite.settings import cache_dir
+
+    return PromptCache(cache_dir() / "prompts", settings.cache_size_mb * 10**6)
+
+
 def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
     """Return an engine with the model of `spec` loaded as the settings ask."""
     options = LoadOptions(
@@ -389,4 +370,4 @@ def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
         context_length=settings.context_length,
         flash_attention=settings.flash_attention,
     )
-    return LlamaEngine(Path(spec.location), options)
+    return LlamaEngine(Path(spec.location), options, prompt_cache(settings))

@@ -17,6 +17,7 @@ from gptwrite import gguf_file, machine
 from gptwrite.engines import library
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
+from gptwrite.promptcache import context_key, file_identity
 
 BATCH_TOKENS = 512
 PAD = 256  # the library rounds context lengths up to this many tokens
@@ -33,6 +34,7 @@ NOT_WRITERS = (
 )
 RESERVED_BYTES = 256 * 2**20
 KV_BYTES = {1: 2.0, 8: 34 / 32}  # bytes per element of F16 and Q8_0
+KV_TYPE = 1  # F16
 FLASH = {"auto": -1, "off": 0, "on": 1, "measure": 0}
 
 
@@ -61,6 +63,7 @@ class LoadedModel:
         self.gpu_layers = 0
         self.context: Any = None
         self.cells = 0
+        self._identity = ""
         self._abort = ctypes.create_string_buffer(b"", 2)
         self.model = self._load()
         self.n_layers: int = self.api.llama_model_n_layer(self.model)
@@ -122,7 +125,7 @@ class LoadedModel:
         width = int(meta.get(f"{arch}.embedding_length", 0))
         key = int(meta.get(f"{arch}.attention.key_length", width // heads))
         value = int(meta.get(f"{arch}.attention.value_length", width // heads))
-        return int(cells * self.n_layers * kv_heads * (key + value) * KV_BYTES[1])
+        return int(cells * self.n_layers * kv_heads * (key + value) * KV_BYTES[KV_TYPE])
 
     def open_context(self, cells: int, sequences: int, threads: int) -> Any:
         """Return a context for `cells` tokens over `sequences` sequences; frees the one before."""
@@ -153,6 +156,18 @@ class LoadedModel:
             )
         self.context, self.cells = context, cells
         return context
+
+    def state_key(self) -> str:
+        """Return a hash of all that the state of given tokens depends on in the open context."""
+        if not self._identity:
+            binary = Path(self.api._lib._name).stat()
+            self._identity = f"{file_identity(self.path)} {binary.st_size} {binary.st_mtime_ns}"
+        scaling = f"{self.header.architecture}.rope.scaling.original_context_length"
+        # Where positions are scaled by the context's size, the size is part of the state.
+        cells = self.cells if scaling in self.header.metadata else 0
+        return context_key(
+            self._identity, self.gpu_layers, self.options.flash_attention, KV_TYPE, cells
+        )
 
     def _reload_with_fewer_layers(self) -> None:
         fewer = self.gpu_layers // 2
