@@ -10,6 +10,9 @@ from training.compose.sources import Sources, pick_field
 from training.compose.wording import Rewording
 
 
+JOINED_SHARE = 0.3  # of translations are of two sentences
+
+
 def ask(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields questions and answers for ever."""
     identity = sources.tasks("identity")
@@ -84,6 +87,9 @@ def translate(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     records = [(chinese, english) for chinese, english in records if chinese and english]
     while records:
         chinese, english = rng.choice(records)
+        if rng.random() < JOINED_SHARE:
+            more = rng.choice(records)
+            chinese, english = chinese + more[0], f"{english} {more[1]}"
         if rng.random() < 0.6:
             to = {"to": "英文"} if rng.random() < 0.2 else {}
             yield desk.example("translate", "zh", english, text=chinese, **to)

@@ -7,6 +7,7 @@ from random import Random
 from training.compose.articles import ArticleWriter
 from training.compose.brief import draw_brief, is_phrase, short_name
 from training.compose.example import Desk, Example, mostly
+from training.compose.extract import split_sentences
 from training.compose.repetition import repeated_run
 from training.compose.sources import Sources, pick_field
 
@@ -23,6 +24,7 @@ ANSWER_FIELDS = (
     "continuation",
     "text",
 )
+NOTES_SHARE = 0.35
 STORY_LENGTHS = (150, 200, 300, 400, 500, 600, 800)
 
 
@@ -43,7 +45,9 @@ def written(task: str, file: str, sources: Sources, desk: Desk, rng: Random) -> 
                 continue
             language = "en" if (topic or text).isascii() else mostly(rng, "zh", "en", 0.03)
             extra = {"length": nearest(len(answer), STORY_LENGTHS)} if task == "story" else {}
-            yield desk.example(task, language, answer, topic=topic, text=text, **extra)
+            yield desk.example(
+                task, language, answer, topic=topic, text=text, notes={"topic": topic}, **extra
+            )
             made += 1
         if not made:
             return
@@ -60,8 +64,16 @@ def stories(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
 
 
 def news(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
-    """Yields short news items."""
-    return written("news", "news", sources, desk, rng)
+    """Yields short news items, one in three from its facts as notes."""
+    for example in written("news", "news", sources, desk, rng):
+        if rng.random() > NOTES_SHARE:
+            yield example
+            continue
+        topic = example.notes["topic"]
+        notes = [f"- {line.rstrip('。')}" for line in split_sentences(example.answer)]
+        kept = sorted(rng.sample(range(len(notes)), max(1, len(notes) - rng.choice([0, 0, 1]))))
+        text = "\n".join(notes[place] for place in kept)
+        yield desk.example("news", "zh", example.answer, topic=topic, text=text)
 
 
 def emails(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
@@ -72,18 +84,30 @@ def emails(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
 def outlines(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields outlines: written ones, and ones made of the headings for a taught topic."""
     tables = sources.patterns("articles")
-    ours = written("outline", "outlines", sources, desk, rng)
-    while True:
-        example = next(ours, None) if rng.random() < 0.35 else None
-        if example is None and sources.topics:
+    ours = [record for record in sources.tasks("outlines") if record.get("points")]
+    while ours or sources.topics:
+        if ours and (not sources.topics or rng.random() < 0.5):
+            record = rng.choice(ours)
+            yield desk.example(
+                "outline",
+                "en" if record["topic"].isascii() else mostly(rng, "zh", "en", 0.03),
+                nested_outline(record["points"]),
+                topic=record["topic"],
+            )
+        else:
             topic = rng.choice(sources.topics)
             answer = topic_outline(topic, tables, rng)
             title = draw_brief(topic, tables, rng).title
             title = title if len(title) <= 24 else topic.name
-            example = desk.example("outline", mostly(rng, "zh", "en", 0.03), answer, topic=title)
-        if example is None:
-            return
-        yield example
+            yield desk.example("outline", mostly(rng, "zh", "en", 0.03), answer, topic=title)
+
+
+def nested_outline(points: list) -> str:
+    """Returns numbered headings with their points below: [[heading, [point, ...]], ...]."""
+    lines = []
+    for number, (heading, below) in enumerate(points, 1):
+        lines += [f"{number}. {heading}", *(f"   - {point}" for point in below)]
+    return "\n".join(lines)
 
 
 def topic_outline(topic, tables: dict, rng: Random) -> str:
