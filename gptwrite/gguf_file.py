@@ -131,9 +131,11 @@ def _library() -> ctypes.CDLL:
 
     api = library.load()
     lib = ctypes.CDLL(api._lib._name)
-    base = Path(api._lib._name).with_name(Path(api._lib._name).name.replace("llama", "ggml-base"))
-    if base.exists():
-        lib = ctypes.CDLL(str(base))
+    if not hasattr(lib, "gguf_init_from_file"):
+        # Windows looks for a function in one library only, not in those that it needs. Elsewhere
+        # the file beside it must not be opened: it is a second copy, which logs to stderr.
+        path = Path(api._lib._name)
+        lib = ctypes.CDLL(str(path.with_name(path.name.replace("llama", "ggml-base"))))
     lib.gguf_init_from_file.argtypes = [ctypes.c_char_p, _InitParams]
     lib.gguf_init_from_file.restype = ctypes.c_void_p
     lib.gguf_free.argtypes = [ctypes.c_void_p]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,6 @@ from gptwrite.settings import Settings
 from gptwrite.store import Stored, StoredFile
 
 SPARE_BYTES = 64 * 2**20  # left free on the disk
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def pull(
@@ -43,7 +41,7 @@ def pull(
 
     `name` and `sha256` are the user's own, for a reference. Raises `GptwriteError`.
     """
-    if name and not NAME.fullmatch(name):
+    if name and not store.NAME.fullmatch(name):
         raise UsageError(
             say(f"{name!r} cannot be a model's name.", f"“{name}”不能作模型名。"),
             say("Use letters, digits, dots and hyphens.", "请用字母、数字、点和连字符。"),

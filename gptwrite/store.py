@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from gptwrite.settings import data_dir
 RECORD = "model.json"
 PART, STATE = ".part", ".part.json"
 CHUNK_BYTES = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a model, and so of its folder
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def remove(name: str) -> int:
     Raises `ModelError` for anything that gptwrite did not download.
     """
     folder = models_dir() / name
-    if Path(name).name != name or not folder.is_dir() or folder.is_symlink():
+    if not NAME.fullmatch(name) or not folder.is_dir() or folder.is_symlink():
         model = find(name)
         if model is None:
             raise ModelError(

@@ -109,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub = self.server.hub
         port = self.server.server_address[1]
-        hub.seen.append(Seen(port, self.command, self.path, dict(self.headers)))
+        headers = {name.title(): value for name, value in self.headers.items()}
+        hub.seen.append(Seen(port, self.command, self.path, headers))
         parts = urlsplit(self.path)
         path, query = unquote(parts.path), parse_qs(parts.query)
         if path.startswith("/api/v1/models/"):

@@ -209,10 +209,14 @@ def refuse_unless_here(model: str, name: str) -> None:
 def warnings_about(path: Path) -> list[str]:
     """Return what is worth knowing of a model before it is used."""
     from gptwrite.chat_template import problems
+    from gptwrite.errors import ModelError
     from gptwrite.gguf_file import read_header
     from gptwrite.model_list import unsupported
 
-    header = read_header(path)
+    try:
+        header = read_header(path)
+    except ModelError as error:
+        return [error.message]
     unknown = unsupported(header)
     return ([unknown] if unknown else []) + problems(header)
 

@@ -90,9 +90,13 @@ def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
 
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
-    """Return the loaded libraries ggml's functions may be in: llama's own, and those beside it."""
+    """Return the loaded libraries ggml's functions may be in.
+
+    Windows looks for a function in one library only, not in those that it needs. Elsewhere the
+    files beside it must not be opened: they are second copies, with devices of their own.
+    """
     path = Path(library.load()._lib._name)
-    suffix = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
-    beside = [path.with_name(path.name.replace("llama", part)) for part in ("ggml", "ggml-base")]
-    found = [p for p in (path, *beside) if p.exists() and p.name.endswith(suffix)]
-    return [ctypes.CDLL(str(p)) for p in found]
+    names = [path.name]
+    if sys.platform == "win32":
+        names += [path.name.replace("llama", part) for part in ("ggml", "ggml-base")]
+    return [ctypes.CDLL(str(path.with_name(name))) for name in names]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gptwrite import gguf_file, machine
-from gptwrite.engines import library
+from gptwrite.engines import devices, library
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
 from gptwrite.promptcache import context_key, file_identity
@@ -88,7 +88,10 @@ class LoadedModel:
         """Where the layers are: `cpu`, or the device's name and how many layers it holds."""
         if not self.gpu_layers:
             return "cpu"
-        return f"{_gpu_name(self.api)} ({min(self.gpu_layers, self.n_layers + 1)} layers)"
+        gpus = devices.gpus()
+        return (
+            f"{gpus[0].name if gpus else 'gpu'} ({min(self.gpu_layers, self.n_layers + 1)} layers)"
+        )
 
     def _load(self) -> Any:
         has_gpu = bool(self.api.llama_supports_gpu_offload())
@@ -248,16 +251,3 @@ def _check_architecture(header: gguf_file.Header) -> None:
             f"{header.path} is an embedding model ({arch}): it cannot write.",
             "Choose a text-generation model; see `gptwrite models recommend`.",
         )
-
-
-def _gpu_name(api: Any) -> str:
-    folder = Path(api._lib._name).parent
-    try:
-        lib = ctypes.CDLL(str(next(folder.glob("libggml-base.*"))))
-        lib.ggml_backend_dev_name.restype = ctypes.c_char_p
-        lib.ggml_backend_dev_name.argtypes = [ctypes.c_void_p]
-        devices = ctypes.CDLL(str(next(folder.glob("libggml.*"))))
-        devices.ggml_backend_dev_by_type.restype = ctypes.c_void_p
-        return str(lib.ggml_backend_dev_name(devices.ggml_backend_dev_by_type(1)).decode())
-    except (StopIteration, OSError, AttributeError):
-        return "gpu"

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import COMMIT, Fault, HubServer, Repository, sha256
+from test_download import Notes
+
+from gptwrite import catalogue, download_errors, pull, store
+from gptwrite.errors import GptwriteError, ModelError, UsageError
+from gptwrite.models import resolve
+from gptwrite.settings import Settings
+
+REPO = "owner/Tiny-GGUF"
+SETTINGS = Settings()
+
+
+def blob(seed: int, size: int = 3000) -> bytes:
+    return b"GGUF" + random.Random(seed).randbytes(size)
+
+
+FILES = {
+    "README.md": b"# A model",
+    "tiny-Q4_K_M.gguf": blob(1),
+    "tiny-Q8_0.gguf": blob(2),
+    "tiny-uncensored-Q4_K_M.gguf": blob(3),
+    "mmproj-tiny-Q4_K_M.gguf": blob(4),
+    "big/tiny-F16-00001-of-00002.gguf": blob(5),
+    "big/tiny-F16-00002-of-00002.gguf": blob(6),
+}
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.repositories[REPO] = Repository(dict(FILES))
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("MODELSCOPE_DOMAIN", server.url)
+        yield server
+
+
+def fetch(wanted: str, settings: Settings = SETTINGS, **options: str) -> store.Stored:
+    return pull.pull(wanted, settings, Notes(), sleep=lambda seconds: None, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "content"),
+    [
+        (f"hf:{REPO}", "tiny-q4_k_m", FILES["tiny-Q4_K_M.gguf"]),
+        (f"hf:{REPO}:Q8_0", "tiny-q8_0", FILES["tiny-Q8_0.gguf"]),
+        (f"hf:{REPO}:q8_0", "tiny-q8_0", FILES["tiny-Q8_0.gguf"]),
+        (f"hf:{REPO}:tiny-Q8_0.gguf", "tiny-q8_0", FILES["tiny-Q8_0.gguf"]),
+        (f"hf:{REPO}@main:Q8_0", "tiny-q8_0", FILES["tiny-Q8_0.gguf"]),
+        (f"ms:{REPO}:Q8_0", "tiny-q8_0", FILES["tiny-Q8_0.gguf"]),
+        (f"ms:{REPO}", "tiny-q4_k_m", FILES["tiny-Q4_K_M.gguf"]),
+    ],
+)
+def test_a_reference_fetches_the_file_it_means(
+    hub: HubServer, wanted: str, name: str, content: bytes
+) -> None:
+    model = fetch(wanted)
+    assert (model.name, model.reference) == (name, wanted.replace("q8_0", "q8_0"))
+    assert model.path.read_bytes() == content
+    assert model.files[0].sha256 == sha256(content)
+    assert store.damage(model) == ""
+    assert store.find(name) == store.find(wanted) == model
+
+
+def test_a_split_model_is_fetched_whole_and_opened_by_its_first_part(hub: HubServer) -> None:
+    model = fetch(f"hf:{REPO}:F16")
+    assert [file.name for file in model.files] == [
+        "tiny-F16-00001-of-00002.gguf",
+        "tiny-F16-00002-of-00002.gguf",
+    ]
+    assert model.name == "tiny-f16"
+    assert model.path.read_bytes() == FILES["big/tiny-F16-00001-of-00002.gguf"]
+    assert model.size_bytes == 2 * 3004
+
+
+def test_a_split_model_with_a_part_missing_is_refused(hub: HubServer) -> None:
+    del hub.repositories[REPO].files["big/tiny-F16-00002-of-00002.gguf"]
+    with pytest.raises(ModelError, match="00002-of-00002"):
+        fetch(f"hf:{REPO}:F16")
+
+
+def test_the_commit_is_pinned_and_the_token_stays_with_the_hub(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    fetch(f"hf:{REPO}:Q8_0")
+    asked = {seen.path.split("?")[0]: seen.headers.get("Authorization") for seen in hub.seen}
+    assert asked == {
+        f"/api/models/{REPO}": "Bearer hf_right",
+        f"/{REPO}/resolve/{COMMIT}/tiny-Q8_0.gguf": "Bearer hf_right",
+        f"/cdn/{REPO}/tiny-Q8_0.gguf": None,
+    }
+
+
+def test_the_second_pull_asks_nobody(hub: HubServer) -> None:
+    first = fetch(f"hf:{REPO}:Q8_0")
+    hub.seen.clear()
+    assert fetch(f"hf:{REPO}:Q8_0") == first
+    assert fetch(f"hf:{REPO}:Q8_0", Settings(offline=True)) == first
+    assert hub.seen == []
+
+
+def test_a_file_that_was_cut_on_disk_is_fetched_again(hub: HubServer) -> None:
+    model = fetch(f"hf:{REPO}:Q8_0")
+    model.path.write_bytes(b"GGUF")
+    assert "has 4 bytes instead of 3004" in store.damage(model)
+    assert fetch(f"hf:{REPO}:Q8_0").path.read_bytes() == FILES["tiny-Q8_0.gguf"]
+
+
+def test_verify_finds_one_changed_byte(hub: HubServer) -> None:
+    model = fetch(f"hf:{REPO}:Q8_0")
+    data = bytearray(model.path.read_bytes())
+    data[1000] ^= 1
+    model.path.write_bytes(data)
+    assert "SHA-256" in store.damage(model)
+
+
+def test_a_pull_killed_before_its_record_adopts_the_whole_file(hub: HubServer) -> None:
+    model = fetch(f"hf:{REPO}:Q8_0")
+    (model.folder / store.RECORD).unlink()
+    assert store.find(model.name) is None
+    hub.seen.clear()
+    assert fetch(f"hf:{REPO}:Q8_0") == model
+    assert hub.downloads() == []
+
+
+def test_a_digest_that_the_hub_states_wrongly_never_yields_a_model(hub: HubServer) -> None:
+    hub.repositories[REPO].lying_sha256 = "0" * 64
+    with pytest.raises(ModelError, match="SHA-256 is wrong, twice"):
+        fetch(f"hf:{REPO}:Q8_0")
+    assert store.installed() == []
+    assert not list(store.models_dir().glob("*/*.gguf"))
+
+
+@pytest.mark.parametrize("source", ["hf", "ms"])
+def test_an_unknown_repository_is_an_error_with_the_next_step(hub: HubServer, source: str) -> None:
+    with pytest.raises(ModelError, match="no public model owner/none") as caught:
+        fetch(f"{source}:owner/none")
+    assert "recommend" in caught.value.hint
+
+
+def test_a_gated_model_says_how_to_get_a_token(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repositories[REPO].gated = True
+    with pytest.raises(ModelError, match="is gated") as caught:
+        fetch(f"hf:{REPO}")
+    assert f"{hub.url}/{REPO}" in caught.value.hint
+    assert "HF_TOKEN" in caught.value.hint
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert fetch(f"hf:{REPO}").name == "tiny-q4_k_m"
+
+
+def test_a_wrong_token_is_named_as_the_cause(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(ModelError, match="does not accept your token"):
+        fetch(f"hf:{REPO}")
+
+
+@pytest.mark.parametrize("fault", [Fault(429, {"Retry-After": "2"}), Fault(503), Fault(500)])
+def test_a_busy_hub_is_asked_again(hub: HubServer, fault: Fault) -> None:
+    hub.api_faults = [fault, fault]
+    assert fetch(f"hf:{REPO}").name == "tiny-q4_k_m"
+    hub.api_faults = [fault] * 10
+    with pytest.raises(ModelError, match="does not answer"):
+        fetch(f"hf:{REPO}:Q8_0")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (f"hf:{REPO}:Q3_K_S", "has no Q3_K_S"),
+        (f"hf:{REPO}:none.gguf", "has no none.gguf"),
+        (f"hf:{REPO}@v9", "has no revision 'v9'"),
+    ],
+)
+def test_what_a_repository_lacks_is_an_error_that_lists_what_it_has(
+    hub: HubServer, wanted: str, words: str
+) -> None:
+    with pytest.raises(GptwriteError, match=words) as caught:
+        fetch(wanted)
+    assert caught.value.hint.startswith("It has: F16, Q4_K_M, Q8_0") or "@" in wanted
+
+
+def test_a_repository_without_gguf_says_so(hub: HubServer) -> None:
+    hub.repositories[REPO].files = {"model.safetensors": b"x"}
+    with pytest.raises(ModelError, match="holds no GGUF"):
+        fetch(f"hf:{REPO}")
+
+
+@pytest.mark.parametrize(
+    "bad", ["hf:owner", "hf:owner/repo:what", "hf:../..", "https://", "http://example.com/x.gguf"]
+)
+def test_a_broken_reference_is_a_usage_error(bad: str) -> None:
+    with pytest.raises(UsageError):
+        fetch(bad)
+
+
+def test_an_address_is_fetched_and_checked_against_a_given_digest(
+    hub: HubServer, models: Callable[..., Path]
+) -> None:
+    data = models("qwen2").read_bytes()
+    hub.plain["mine.gguf"] = data
+    address = f"{hub.url}/files/mine.gguf"
+    with pytest.raises(ModelError):
+        fetch(address, sha256="0" * 64)
+    assert fetch(address, sha256=sha256(data)).path.read_bytes() == data
+    store.remove("mine")
+    assert fetch(address, name="own").name == "own"
+
+
+def test_a_digest_other_than_the_hubs_is_refused(hub: HubServer) -> None:
+    with pytest.raises(ModelError, match="another one than yours"):
+        fetch(f"hf:{REPO}", sha256="0" * 64)
+
+
+@pytest.mark.parametrize("source", ["hf", "modelscope"])
+def test_a_catalogue_name_is_fetched_from_the_chosen_source(hub: HubServer, source: str) -> None:
+    entry = catalogue.find("qwen3-0.6b")
+    assert entry
+    hub.repositories[entry.repo] = Repository({entry.file: blob(9)})
+    model = fetch("Qwen3-0.6B", Settings(model_source=source))
+    assert (model.name, model.license) == ("qwen3-0.6b", "Apache-2.0")
+    api = "/api/v1/models/" if source == "modelscope" else "/api/models/"
+    assert hub.seen[0].path.startswith(api)
+    assert resolve("qwen3-0.6b", SETTINGS).location == str(model.path)
+
+
+def test_a_catalogue_file_that_was_renamed_is_found_by_its_quantization(hub: HubServer) -> None:
+    entry = catalogue.find("qwen3-0.6b")
+    assert entry
+    hub.repositories[entry.repo] = Repository({"other-name-Q8_0.gguf": blob(9)})
+    assert fetch("qwen3-0.6b").files[0].name == "other-name-Q8_0.gguf"
+
+
+def test_a_catalogue_name_without_a_modelscope_place_says_what_else_to_do() -> None:
+    with pytest.raises(ModelError, match="no place") as caught:
+        fetch("smollm3-3b", Settings(model_source="modelscope"))
+    assert "HF_ENDPOINT" in caught.value.hint
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(ModelError, match="no model 'qwen3-4bb'") as caught:
+        fetch("qwen3-4bb")
+    assert "Did you mean qwen3-4b" in caught.value.hint
+
+
+def test_a_full_disk_is_found_before_the_first_byte(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        free = 1_000_000
+
+    monkeypatch.setattr(pull.shutil, "disk_usage", lambda path: Full)
+    with pytest.raises(ModelError, match=r"0\.07 GB needed .* 0\.07 GB more than there is"):
+        fetch(f"hf:{REPO}")
+    assert hub.downloads() == []
+    assert list(store.models_dir().glob("tiny*")) == []
+
+
+def test_a_disk_error_names_the_cause() -> None:
+    error = download_errors.disk_error(PermissionError(13, "Permission denied"), Path("/x/y"), 1)
+    assert error.message == "Cannot write /x/y: Permission denied."
+
+
+def test_two_pulls_of_one_model_share_one_download(
+    hub: HubServer, models: Callable[..., Path]
+) -> None:
+    hub.repositories[REPO].files["tiny-Q8_0.gguf"] = models("qwen2").read_bytes()
+    command = [sys.executable, "-m", "gptwrite", "models", "pull", f"hf:{REPO}:Q8_0"]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    ended = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    assert [out.decode().strip() for out, _ in ended] == ["tiny-q8_0"] * 2
+    assert len(hub.downloads()) == 1
+
+
+def test_rm_deletes_only_what_was_downloaded(hub: HubServer, tmp_path: Path) -> None:
+    model = fetch(f"hf:{REPO}:Q8_0")
+    note = model.folder / "my-notes.txt"
+    note.write_text("mine", encoding="utf-8")
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF")
+    for wrong in (str(own), "../" + model.name, "builtin", "ollama:x", ".", ".."):
+        with pytest.raises(ModelError, match="not downloaded"):
+            store.remove(wrong)
+    assert store.remove(model.name) == 3004
+    assert note.exists()
+    assert not model.path.exists()
+    assert store.find(model.name) is None
+
+
+def test_rm_clears_away_an_unfinished_download(hub: HubServer) -> None:
+    hub.faults = [Fault(cut_after=1000), *[Fault(404)] * 9]
+    with pytest.raises(ModelError):
+        fetch(f"hf:{REPO}:Q8_0")
+    assert store.remove("tiny-q8_0") > 1000
+    assert not (store.models_dir() / "tiny-q8_0").exists()
+
+
+def test_a_record_that_points_elsewhere_is_not_believed(tmp_path: Path) -> None:
+    folder = store.models_dir() / "evil"
+    folder.mkdir(parents=True)
+    (folder / store.RECORD).write_text(
+        '{"reference": "", "license": "", "files":'
+        ' [{"name": "../../x", "size_bytes": 1, "sha256": ""}]}',
+        encoding="utf-8",
+    )
+    assert store.installed() == []
