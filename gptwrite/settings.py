@@ -42,6 +42,9 @@ class Settings:
     endpoint: str = _setting(
         "", "address of an OpenAI-compatible server", "OpenAI 兼容服务器的地址"
     )
+    endpoint_timeout: int = _setting(
+        300, "seconds a server may be silent", "服务器无响应的最长秒数"
+    )
     ui_language: str = _setting("auto", "language of the interface", "界面语言", "auto", "en", "zh")
     context_length: int = _setting(
         0,
@@ -75,6 +78,27 @@ class Settings:
     )
     cache: bool = _setting(True, "keep the prompt cache on disk", "在磁盘上保留提示缓存")
     cache_size_mb: int = _setting(1024, "size limit of the prompt cache, MB", "提示缓存上限（MB）")
+    commit_style: str = _setting(
+        "conventional", "style of commit messages", "提交说明的样式",
+        "conventional", "plain", "gitmoji",
+    )  # fmt: skip
+    commit_language: str = _setting(
+        "auto", "language of commit messages; auto follows the log", "提交说明的语言；auto 随近期记录",
+        "auto", "en", "zh",
+    )  # fmt: skip
+    commit_body: bool = _setting(False, "write a body below the subject", "在标题下写正文")
+    hook_mode: str = _setting(
+        "prefill", "hook: fill the message in, or offer it as a comment", "钩子：直接填入，或作为注释",
+        "prefill", "comment",
+    )  # fmt: skip
+    hook_timeout_seconds: float = _setting(
+        20.0, "hook: seconds after which the commit goes on without", "钩子：超过此秒数即不再等待"
+    )
+    hook_messages: str = _setting(
+        "template",
+        "hook: also for these kinds of commit: template merge squash commit message",
+        "钩子：也用于这些提交：template merge squash commit message",
+    )
 
 
 FIELDS = {f.name: f for f in dataclasses.fields(Settings)}

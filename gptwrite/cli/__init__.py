@@ -49,7 +49,7 @@ def _run(arguments: list[str]) -> int:
         try:
             language.choose(str(read_config(config_file()).get("ui_language", "auto")))
         except GptwriteError:
-            if arguments[:1] != ["config"]:
+            if arguments[:1] not in (["config"], ["hook"]):
                 raise
     app = build_app(arguments)
     try:

@@ -19,6 +19,8 @@ from gptwrite.template import Library, pick
 GROUPS = {
     "prompts": "gptwrite.cli.prompts",
     "config": "gptwrite.cli.config",
+    "commit": "gptwrite.cli.git",
+    "hook": "gptwrite.cli.git",
     "batch": "gptwrite.cli.batch",
     "models": "gptwrite.cli.models",
     "doctor": "gptwrite.cli.doctor",

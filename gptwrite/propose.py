@@ -1,0 +1,43 @@
+"""A message for what is staged in this repository, as the settings ask."""
+
+from __future__ import annotations
+
+from gptwrite import commit, diff, git
+from gptwrite.engines import open_engine
+from gptwrite.engines.base import Engine
+from gptwrite.errors import GptwriteError
+from gptwrite.language import say
+from gptwrite.models import resolve
+from gptwrite.settings import Settings
+from gptwrite.template import Library
+from gptwrite.write import sampling_of
+
+
+def staged_message(settings: Settings, amend: bool = False) -> str:
+    """Return the message for the staged changes; raise `GptwriteError` when there are none.
+
+    `amend` counts in what the last commit changed.
+    """
+    changes = diff.staged(git.base_tree(amend))
+    if not changes:
+        raise GptwriteError(
+            say("There are no staged changes to describe.", "没有已暂存的改动可描述。"),
+            say("Stage some with `git add`.", "请先用 `git add` 暂存。"),
+        )
+
+    def opener() -> Engine:
+        return open_engine(resolve(settings.model, settings), settings)
+
+    template = Library().load(commit.TASK)
+    return commit.message(changes, wishes(settings), template, opener)
+
+
+def wishes(settings: Settings) -> commit.Wishes:
+    """Return what the settings, and the recent log, ask of a message."""
+    log = git.recent_subjects() if settings.commit_language == "auto" else []
+    return commit.Wishes(
+        settings.commit_style,
+        commit.language_of(settings.commit_language, log),
+        settings.commit_body,
+        sampling_of(settings),
+    )
