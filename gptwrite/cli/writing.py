@@ -17,7 +17,7 @@ from gptwrite.errors import ExitCode, UsageError
 from gptwrite.files import write_atomically
 from gptwrite.inputs import gather, read_stdin, stdin_is_tty
 from gptwrite.language import Language, say
-from gptwrite.models import BUILTIN, ModelSpec, resolve
+from gptwrite.models import BUILTIN, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
@@ -59,7 +59,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
         engine.close()
     result.seconds = time.perf_counter() - started
     _deliver(result, engine, options, terminal)
-    _say_afterwards(result, engine.stats, spec, settings, options, terminal)
+    _say_afterwards(result, engine.stats, job, settings, options, terminal)
     if result.interrupted:
         return ExitCode.INTERRUPTED
     if options["strict"] and result.finish == "length":
@@ -79,7 +79,7 @@ def _job(
     stdin = read_stdin(sys.stdin.buffer, False) if not stdin_is_tty() else ""
     inputs = gather(template, options["words"] or [], options["file"] or [], stdin)
     language = text_language(inputs) if lang == "auto" else cast(Language, lang)
-    return Job(
+    job = Job(
         template,
         inputs,
         language,
@@ -87,6 +87,11 @@ def _job(
         sampling_of(settings),
         thinking=options["show_thinking"],
     )
+    if settings.model == BUILTIN and not settings.endpoint:
+        from gptwrite.starter import with_notes
+
+        return with_notes(job)
+    return job
 
 
 def print_prompt(job: Job, terminal: Terminal) -> None:
@@ -198,7 +203,7 @@ def as_json(result: Result, engine: Engine) -> dict[str, Any]:
 def _say_afterwards(
     result: Result,
     stats: Stats,
-    spec: ModelSpec,
+    job: Job,
     settings: Settings,
     options: dict[str, Any],
     terminal: Terminal,
@@ -212,8 +217,10 @@ def _say_afterwards(
         )  # fmt: skip
     if options["stats"]:
         terminal.error(stats_line(stats))
-    if spec.name == BUILTIN and settings.starter_note and terminal.err_is_tty:
-        mention_larger_models(terminal)
+    if settings.model == BUILTIN and not settings.endpoint and settings.starter_note:
+        warn_out_of_depth(job, terminal)
+        if terminal.err_is_tty:
+            mention_larger_models(terminal)
 
 
 def stats_line(stats: Stats) -> str:
@@ -230,6 +237,21 @@ def stats_line(stats: Stats) -> str:
         f"生成 {stats.generated_tokens} 词元，{decode:.0f} 词元/秒；"
         f"首词元 {stats.first_token_seconds:.2f} 秒；加载 {stats.load_seconds:.2f} 秒；"
         f"种子 {stats.seed}；{stats.device}，{stats.threads} 线程",
+    )
+
+
+def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
+    """Say so when the built-in model writes an article on something it was never taught."""
+    from gptwrite.starter import NOTED_TASKS
+
+    if job.template.name not in NOTED_TASKS or job.inputs.text:
+        return
+    topic = job.inputs.topic[:40]
+    terminal.note(
+        say(
+            f"The built-in model has no notes on “{topic}”: what it says is general.",
+            f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。",
+        )
     )
 
 

@@ -1,0 +1,105 @@
+"""The built-in model's notes: facts on the topics it is asked about most.
+
+A model this small cannot hold many facts, but it can make an article of facts that are given. The
+package ships a file of them, written for this project; an article on one of its topics gets the
+topic's facts as material. The facts of one article are chosen by its seed, so the same seed gives
+the same text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from gptwrite.write import Job
+
+NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
+NOTED_TASKS = ("article",)
+CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
+LEAST_FACTS = 4
+FIRST, LAST = ("definition",), ("action", "outlook")
+MIDDLE = ("background", "mechanism", "example", "impact", "misconception")
+# What may stand around a topic's name in a request without making it another topic.
+_AROUND = (
+    r"请|帮我|给我|为我|写一?篇|文章|作文|短文|科普|关于|有关|谈一?谈|聊一?聊|说一?说|讲一?讲|论|浅|介绍|简介|"
+    r"认识|了解|走进|漫谈|什么是|为什么|怎样|怎么|如何|应该|要|看待|理解|学习?|入门|基础|知识|"
+    r"的|与|和|及|对|在|是|我们?|你|身边|生活|社会|世界|人类|今天|现代|中国|"
+    r"影响|意义|作用|价值|好处|原因|原理|特点|历史|由来|发展|现状|未来|前景|趋势|保护|应对|"
+    r"重要性?|魅力|故事|之美|之旅|里|中|上|一|二|三|[ ，。？！、：“”《》\"'?!,.:-]"
+)
+AROUND = re.compile(_AROUND)
+ENDS_AROUND = re.compile(f"(?:{_AROUND})$")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic with its facts: role -> facts, each in two wordings."""
+
+    name: str
+    facts: dict[str, list[list[str]]]
+
+
+def find_topic(request: str) -> Topic | None:
+    """Return the topic that `request` is about; None when it is about something else.
+
+    A name inside a longer word is no topic: only what commonly stands around one, or another known
+    name, may be left over.
+    """
+    rows = list(_rows())
+    names = sorted((name for row in rows for name in row[0]), key=len, reverse=True)
+    found = next((name for name in names if name in request), None)
+    if found is None:
+        return None
+    before, after = request.split(found, 1)
+    if (before and not ENDS_AROUND.search(before)) or (after and not AROUND.match(after)):
+        return None
+    rest = request.replace(found, "\n")
+    for name in names:
+        if len(name) > 1:
+            rest = rest.replace(name, "\n")
+    if AROUND.sub("", rest).strip():
+        return None
+    row = next(row for row in rows if found in row[0])
+    return Topic(row[0][0], json.loads(row[1]))
+
+
+def _rows() -> Iterator[tuple[list[str], str]]:
+    """Yield (name and aliases, facts as JSON) of every topic."""
+    with gzip.open(NOTES, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            names, facts = line.rstrip("\n").split("\t")
+            yield names.split("|"), facts
+
+
+def choose_facts(topic: Topic, length: int, rng: Random) -> list[str]:
+    """Return facts for an article of about `length` characters, one wording each, in an order."""
+    middle = list(MIDDLE)
+    if rng.random() < 0.5:
+        rng.shuffle(middle)
+    rows = [(role, fact) for role in (*FIRST, *middle, *LAST) for fact in topic.facts.get(role, [])]
+    wanted = max(LEAST_FACTS, round(length / CHARACTERS_A_FACT))
+    dropped = rng.sample(rows[1:], max(0, len(rows) - wanted))
+    return [rng.choice(fact) for role, fact in rows if (role, fact) not in dropped]
+
+
+def with_notes(job: Job) -> Job:
+    """Return the job with the facts of its topic as material, where there are any.
+
+    A job without a seed gets one, which then decides over facts and text alike.
+    """
+    if job.template.name not in NOTED_TASKS or job.inputs.text or job.language != "zh":
+        return job
+    topic = find_topic(job.inputs.topic)
+    if topic is None:
+        return job
+    length = int(job.values.get("length") or 500)
+    sampling = {"seed": secrets.randbelow(2**31), **job.sampling}
+    facts = choose_facts(topic, length, Random(sampling["seed"]))
+    inputs = replace(job.inputs, text="\n".join(facts))
+    return replace(job, inputs=inputs, sampling=sampling)

@@ -1,0 +1,72 @@
+"""The built-in model's notes: which topic a request is about, and which facts it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from conftest import Ran
+
+from gptwrite import starter
+
+REQUESTS = [
+    ("气候变化", "气候变化"),
+    ("过年", "春节"),
+    ("谈谈茶", "茶"),
+    ("茶几", None),
+    ("气候变化对农业的影响", "气候变化"),
+    ("人工智能与教育", "人工智能"),
+    ("请写一篇关于春节的文章", "春节"),
+    ("北京", "北京"),
+    ("北京大学", None),
+    ("月饼的由来", "月饼"),
+    ("我家的猫", None),
+    ("量子纠缠", None),
+    ("为什么天空是蓝色的", None),
+    ("", None),
+    ("$x {{y}} \n\t", None),
+]
+
+
+@pytest.mark.parametrize(("request_", "name"), REQUESTS)
+def test_a_request_is_about_a_topic_only_when_nothing_else_is_in_it(
+    request_: str, name: str | None
+) -> None:
+    topic = starter.find_topic(request_)
+    assert (topic.name if topic else None) == name
+
+
+def test_more_length_gets_more_facts_and_no_fact_twice() -> None:
+    topic = starter.find_topic("气候变化")
+    assert topic
+    for length, least, most in [(150, 4, 5), (500, 14, 15), (5000, 15, 15)]:
+        facts = starter.choose_facts(topic, length, Random(1))
+        assert least <= len(facts) <= most
+        pairs = [pair for pairs in topic.facts.values() for pair in pairs]
+        used = [next(i for i, pair in enumerate(pairs) if fact in pair) for fact in facts]
+        assert len(set(used)) == len(used)
+        assert facts[0] in topic.facts["definition"][0]
+
+
+def test_the_same_seed_chooses_the_same_facts() -> None:
+    topic = starter.find_topic("茶")
+    assert topic
+    draws = [starter.choose_facts(topic, 300, Random(seed)) for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_notes_are_material_for_the_built_in_model_only(gptwrite: Callable[..., Ran]) -> None:
+    own = gptwrite(["article", "气候变化", "--show-prompt", "--seed", "1"])
+    assert "参考材料：" in own.out and own.out.endswith("# 气候变化\n\n")
+    other = gptwrite(["article", "气候变化", "--show-prompt", "--seed", "1", "-m", "echo"])
+    assert "参考材料" not in other.out
+    given = gptwrite(["article", "气候变化", "--show-prompt"], stdin="我的材料")
+    assert "参考材料：\n我的材料" in given.out
+
+
+def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> None:
+    env = {"GPTWRITE_STARTER_NOTE": "true"}
+    arguments = ["article", "量子纠缠", "--max-tokens", "8"]
+    assert "has no notes on “量子纠缠”" in gptwrite(arguments, env=env).err
+    assert "no notes" not in gptwrite(["article", "茶", "--max-tokens", "8"], env=env).err
