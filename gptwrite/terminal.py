@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 
 # Everything a terminal could take for a command: C0 without tab and newline, DEL, C1.
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FENCE = re.compile(r"^\s*(```+|~~~+)")
 
 
@@ -71,9 +72,14 @@ class MarkdownPrinter:
             return
         from rich.markdown import Markdown
 
-        if self._printed:
-            self._console.print()
-        self._console.print(Markdown(block.strip("\n")))
+        with self._console.capture() as rendered:
+            self._console.print(Markdown(block.strip("\n")))
+        # Some blocks bring blank lines of their own; one between two blocks is enough.
+        lines = rendered.get().rstrip().split("\n")
+        while lines and not ANSI.sub("", lines[0]).strip():
+            del lines[0]
+        self._console.file.write(("\n" if self._printed else "") + "\n".join(lines) + "\n")
+        self._console.file.flush()
         self._printed = True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import termios
@@ -38,6 +39,12 @@ def test_markdown_is_rendered_on_a_terminal() -> None:
     seen = screen(["ask", MARKDOWN, "-m", "echo", "-q"])
     assert "**" not in seen and "```" not in seen
     assert "重点" in seen and "x" in seen and "末段。" in seen
+
+
+def test_one_blank_line_stands_between_blocks() -> None:
+    seen = screen(["ask", MARKDOWN, "-m", "echo", "-q"], NO_COLOR="1").replace("\r", "")
+    lines = [line.strip() for line in seen.strip().split("\n")]
+    assert not any(a == b == "" for a, b in itertools.pairwise(lines))
 
 
 def test_plain_gives_the_raw_text_on_a_terminal() -> None:
