@@ -9,7 +9,6 @@ from training.compose.names import read_names
 from training.compose.sources import Sources, pick_field
 from training.compose.wording import Rewording
 
-
 JOINED_SHARE = 0.3  # of translations are of two sentences
 
 
@@ -29,9 +28,9 @@ def ask(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     while identity or written or sources.topics:
         kind = rng.random()
         if kind < 0.3 and identity:
-            yield question_example(desk, rng.choice(identity))
+            yield question_example(desk, rng.choice(identity), rng)
         elif kind < 0.5 and written:
-            yield question_example(desk, rng.choice(written))
+            yield question_example(desk, rng.choice(written), rng)
         elif kind < 0.6 and passages:
             text, question, answer = rng.choice(passages)
             yield desk.example("ask", "zh", answer.rstrip("。") + "。", topic=question, text=text)
@@ -44,28 +43,18 @@ def ask(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
             yield desk.example("ask", "zh", answer, topic=question)
 
 
-def question_example(desk: Desk, record: dict) -> Example:
-    """Returns a written question and answer; a dialogue becomes a chat of several turns."""
-    turns = record.get("turns") or record.get("messages")
-    if turns:
-        first = desk.example("ask", "zh", "", topic="x")
+def question_example(desk: Desk, record: dict, rng: Random) -> Example:
+    """Returns a written question and answer; a dialogue becomes a chat up to one of its answers."""
+    if record.get("turns"):
         chat = [
-            {"role": ("user", "assistant")[n % 2], "content": turn_text(t)}
-            for n, t in enumerate(turns)
+            {"role": ("user", "assistant")[place % 2], "content": turn.split("：", 1)[-1]}
+            for place, turn in enumerate(record["turns"])
         ]
-        if chat[-1]["role"] == "user":
-            chat.pop()
-        return Example("ask", [first.messages[0], *chat[:-1]], chat[-1]["content"])
-    question = pick_field(record, "question", "q", "user", "topic")
-    answer = pick_field(record, "answer", "a", "assistant", "text")
+        last = rng.randrange(1, len(chat), 2)
+        opening = desk.example("ask", "zh", "", topic=chat[0]["content"]).messages
+        return Example("ask", [*opening, *chat[1:last]], chat[last]["content"])
+    question, answer = record["question"], record["answer"]
     return desk.example("ask", "en" if question.isascii() else "zh", answer, topic=question)
-
-
-def turn_text(turn) -> str:
-    """Returns the words of a turn, which is a string or a record with them."""
-    if isinstance(turn, dict):
-        return pick_field(turn, "content", "text", "value")
-    return str(turn)
 
 
 def fact_question(sources: Sources, questions: dict, rewording: Rewording, desk: Desk, rng: Random):

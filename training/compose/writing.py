@@ -140,7 +140,7 @@ def continuations(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example
         if example is None and sources.topics:
             topic = rng.choice(sources.topics)
             body = writer.body(topic, draw_brief(topic, writer.tables, rng), rng)
-            if "## " in body or "- " in body or repeated_run(body):
+            if "## " in body or "\n- " in body or "\n1. " in body or repeated_run(body):
                 continue
             edges = [match.end() for match in re.finditer("。", body)]
             edges = [edge for edge in edges if 40 <= edge <= len(body) - 40]
