@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptwrite import catalogue, discovery, store
+from gptwrite.endpoint import parse_endpoint
 from gptwrite.errors import ModelError
 from gptwrite.language import say
 from gptwrite.references import parse
@@ -43,13 +44,16 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
     """
     if settings.endpoint:
         if settings.offline:
+            # Offline means that no socket is opened, not even to a server on this machine.
             raise ModelError(
                 say("An endpoint cannot be asked while gptwrite is offline.",
                     "离线模式下无法使用服务器地址。"),
                 say("Leave out --offline (or GPTWRITE_OFFLINE), or leave out the endpoint.",
                     "请去掉 --offline（或 GPTWRITE_OFFLINE），或去掉服务器地址。"),
             )  # fmt: skip
-        return ModelSpec(reference, "remote", settings.endpoint)
+        address = parse_endpoint(settings.endpoint).base
+        # Without a name the server's only model is meant.
+        return ModelSpec("" if reference == BUILTIN else reference, "remote", address)
     if reference == "echo":
         return ModelSpec("echo", "echo", "")
     if reference == BUILTIN:
@@ -72,8 +76,11 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
             size_bytes=stored.size_bytes,
             license=stored.license,
         )
-    path = Path(reference.removeprefix("file:").removeprefix("//")).expanduser()
-    if reference.startswith("file:") or path.suffix == ".gguf" or path.is_file():
+    elsewhere = parse(reference)
+    if elsewhere and elsewhere.source != "file":
+        raise _not_here(reference)
+    path = Path(elsewhere.location if elsewhere else reference).expanduser()
+    if elsewhere or path.suffix == ".gguf" or path.is_file():
         return ModelSpec(path.stem, "llama", str(path))
     if found := discovery.find(reference):
         return ModelSpec(
@@ -83,15 +90,19 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
             sha256=found.sha256,
             size_bytes=found.size_bytes,
         )
-    if parse(reference) or catalogue.find(reference):
-        raise ModelError(
-            say(f"{reference} is not on this machine yet.", f"{reference} 尚未下载到本机。"),
-            say(f"Fetch it: gptwrite models pull {reference}",
-                f"请先下载：gptwrite models pull {reference}"),
-        )  # fmt: skip
+    if catalogue.find(reference):
+        raise _not_here(reference)
     if "/" in reference or "\\" in reference:
         return ModelSpec(path.stem, "llama", str(path))
     raise unknown_model(reference)
+
+
+def _not_here(reference: str) -> ModelError:
+    return ModelError(
+        say(f"{reference} is not on this machine yet.", f"{reference} 尚未下载到本机。"),
+        say(f"Fetch it: gptwrite models pull {reference}",
+            f"请先下载：gptwrite models pull {reference}"),
+    )  # fmt: skip
 
 
 def unknown_model(name: str) -> ModelError:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from gptwrite import catalogue, download, hub, store
+from gptwrite.discovery import Discovered, discover
 from gptwrite.download import RemoteFile, Watcher
 from gptwrite.download_errors import no_space
 from gptwrite.errors import ModelError, UsageError
@@ -36,8 +37,8 @@ def pull(
     name: str = "",
     sha256: str = "",
     sleep: Callable[[float], None] = time.sleep,
-) -> Stored:
-    """Return the model that `wanted` names, downloaded if it is not there yet.
+) -> Stored | Discovered:
+    """Return the model that `wanted` names, downloaded unless some tool holds it already.
 
     `name` and `sha256` are the user's own, for a reference. Raises `GptwriteError`.
     """
@@ -53,6 +54,7 @@ def pull(
             say("Copy it from the model's page.", "请从模型页面复制。"),
         )
     reference, own_name, license_name = _look_up(wanted, cast(Source, settings.model_source))
+    wants_own_copy = bool(name)
     name = name or own_name
     present = store.find(name or str(reference))
     if present and present.reference == str(reference) and _is_whole(present, sha256):
@@ -62,6 +64,12 @@ def pull(
         raise hub.offline_error()
     with download.open_client() as client:
         files, stated_license = _remote_files(reference, client, sha256, sleep)
+        if not wants_own_copy and (found := _held_elsewhere(files)):
+            watcher.note(
+                say(f"{found.name} is this very file: nothing to download.",
+                    f"{found.name} 就是这个文件：无需下载。")
+            )  # fmt: skip
+            return found
         name = name or default_name(files[0].name)
         folder = store.models_dir() / name
         lock = store.models_dir() / ".locks" / name
@@ -160,6 +168,14 @@ def _making(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _held_elsewhere(files: list[RemoteFile]) -> Discovered | None:
+    """Return the model of another tool that is the same file, by the digest it is kept under."""
+    if len(files) != 1 or not files[0].sha256:
+        return None
+    same = (m for m in discover() if m.sha256 == files[0].sha256)
+    return next((m for m in same if m.size_bytes == files[0].size_bytes), None)
 
 
 def _check_space(folder: Path, files: list[RemoteFile]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, Fault, HubServer, Repository, sha256
+from test_discovery import ollama
 from test_download import Notes
 
 from gptwrite import catalogue, download_errors, pull, store
@@ -285,6 +286,16 @@ def test_two_pulls_of_one_model_share_one_download(
     assert [process.returncode for process in both] == [0, 0], ended
     assert [out.decode().strip() for out, _ in ended] == ["tiny-q8_0"] * 2
     assert len(hub.downloads()) == 1
+
+
+def test_a_file_that_another_tool_holds_is_not_downloaded_again(hub: HubServer) -> None:
+    data = FILES["tiny-Q8_0.gguf"]
+    blob_path = ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/t/1b", data)
+    found = fetch(f"hf:{REPO}:Q8_0")
+    assert (found.name, found.path) == ("ollama:t:1b", blob_path)
+    assert hub.downloads() == []
+    assert store.installed() == []
+    assert fetch(f"hf:{REPO}:Q8_0", name="own").path.parent == store.models_dir() / "own"
 
 
 def test_rm_deletes_only_what_was_downloaded(hub: HubServer, tmp_path: Path) -> None:

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Ran
+from hub_server import Fault, HubServer, Repository
+from test_discovery import ollama
+
+import gptwrite as gptwrite_package
+from gptwrite import store
+
+Run = Callable[..., Ran]
+Model = Callable[..., Path]
+REPO = "owner/Tiny-GGUF"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, models: Model) -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.repositories[REPO] = Repository({"Tiny-Q8_0.gguf": models("qwen2").read_bytes()})
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def test_a_model_is_pulled_used_listed_shown_verified_and_removed(
+    hub: HubServer, gptwrite: Run
+) -> None:
+    pulled = gptwrite(["models", "pull", f"hf:{REPO}"])
+    assert (pulled.status, pulled.out) == (0, "tiny-q8_0\n")
+    assert "Tiny-Q8_0.gguf: 100%" in pulled.err
+    assert "gptwrite models use tiny-q8_0" in pulled.err
+    used = gptwrite(["models", "use", "tiny-q8_0"])
+    assert (used.status, used.out) == (0, "tiny-q8_0\n")
+    assert gptwrite(["config", "get", "model"]).out == "tiny-q8_0\n"
+    listed = json.loads(gptwrite(["models", "list", "--json"]).out)
+    row = next(row for row in listed if row["name"] == "tiny-q8_0")
+    assert (row["source"], row["architecture"], row["fits"]) == ("gptwrite", "qwen2", True)
+    shown = gptwrite(["models", "info", "tiny-q8_0"])
+    assert "architecture: qwen2" in shown.out
+    assert "special tokens: eos '<|im_end|>'" in shown.out
+    assert "<|im_start|>" in shown.out
+    assert "license: apache-2.0" in shown.out
+    assert gptwrite(["models", "verify"]).out == "ok    tiny-q8_0\n"
+    removed = gptwrite(["models", "rm", "tiny-q8_0"])
+    assert removed.out == "tiny-q8_0: 0.00 GB freed\n"
+    assert store.installed() == []
+
+
+def test_a_pulled_model_writes(hub: HubServer, gptwrite: Run) -> None:
+    gptwrite(["models", "pull", f"hf:{REPO}"])
+    ran = gptwrite(["article", "autumn", "-m", "tiny-q8_0", "--max-tokens", "4", "--offline"])
+    assert ran.status == 0, ran.err
+    assert ran.out.strip()
+
+
+def test_verify_finds_a_damaged_file_and_says_what_to_do(hub: HubServer, gptwrite: Run) -> None:
+    gptwrite(["models", "pull", f"hf:{REPO}"])
+    path = store.installed()[0].path
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    ran = gptwrite(["models", "verify", "tiny-q8_0"])
+    assert ran.status == 1
+    assert "wrong tiny-q8_0 the SHA-256 of Tiny-Q8_0.gguf is wrong" in ran.out
+    assert "gptwrite models rm tiny-q8_0 && gptwrite models pull tiny-q8_0" in ran.err
+
+
+def test_progress_without_a_terminal_is_plain_lines(hub: HubServer, gptwrite: Run) -> None:
+    hub.faults = [Fault(cut_after=200_000)]
+    ran = gptwrite(["models", "pull", f"hf:{REPO}"], env={"GPTWRITE_UI_LANGUAGE": "en"})
+    assert ran.status == 0
+    assert "Tiny-Q8_0.gguf, 0.5 MB\n" in ran.err
+    assert "the connection was cut; trying again in 1 s" in ran.err
+    assert ", going on at 0.2 MB" in ran.err
+    assert "\x1b" not in ran.err
+    assert "\r" not in ran.err
+    assert gptwrite(["models", "rm", "tiny-q8_0"]).status == 0
+    assert gptwrite(["models", "pull", f"hf:{REPO}", "--quiet"]).err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_on_a_terminal_is_a_bar_with_speed_and_time_left(hub: HubServer) -> None:
+    import pexpect
+
+    child = pexpect.spawn(
+        sys.executable, ["-m", "gptwrite", "models", "pull", f"hf:{REPO}"],
+        encoding="utf-8", dimensions=(24, 120), timeout=60,
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    assert "━" in child.before
+    assert "520.5/520.5 kB" in child.before
+    child.close()
+    assert child.exitstatus == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_ctrl_c_leaves_a_part_and_the_next_pull_goes_on(hub: HubServer) -> None:
+    import signal
+
+    hub.faults = [Fault(cut_after=300_000), Fault(503, {"Retry-After": "60"})]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "gptwrite", "models", "pull", f"hf:{REPO}"],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr
+    for line in child.stderr:
+        if "trying again in 60 s" in line:
+            child.send_signal(signal.SIGINT)
+            break
+    rest = child.communicate(timeout=60)[1]
+    assert child.returncode == 130
+    assert "the same command goes on from here" in rest
+    hub.seen.clear()
+    subprocess.run(child.args, check=True, capture_output=True)
+    assert hub.downloads()[0].headers["Range"] == "bytes=300000-"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["pull", "nothing-like-it"], 1, "no model"),
+        (["pull", "hf:none/none"], 1, "no public model none/none"),
+        (["pull", "hf:bad"], 2, "names no model"),
+        (["pull", "qwen3-4b", "--source", "elsewhere"], 1, "--source"),
+        (["pull", "qwen3-4b", "--sha256", "12"], 2, "64 hexadecimal"),
+        (["pull", "qwen3-4b", "--offline"], 1, "offline"),
+        (["use", "nothing-like-it"], 1, "no model"),
+        (["use", "/nowhere/x.gguf"], 1, "No model file"),
+        (["rm", "builtin"], 1, "not downloaded"),
+        (["verify", "nothing"], 1, "no model"),
+        (["info", "qwen3-4b"], 1, "not on this machine yet"),
+        (["info", "echo"], 1, "not a model file"),
+        (["quantize", "/nowhere/x.gguf", "y.gguf"], 1, "No model file"),
+    ],
+)
+def test_errors_name_the_cause_in_one_line(
+    hub: HubServer, gptwrite: Run, arguments: list[str], status: int, words: str
+) -> None:
+    ran = gptwrite(["models", *arguments])
+    assert ran.status == status, ran.err
+    assert words in ran.err
+    assert len(ran.err.splitlines()) == 2
+    assert "Hint: " in ran.err
+
+
+def test_use_takes_a_path_and_warns_of_a_base_model(
+    gptwrite: Run, models: Model, tmp_path: Path
+) -> None:
+    path = models("gpt2")
+    ran = gptwrite(
+        ["models", "use", os.path.relpath(path, tmp_path)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(gptwrite_package.__file__).parent.parent)},
+    )
+    assert ran.out == f"{path}\n"
+    assert "no chat template" in ran.err
+
+
+def test_use_takes_a_model_of_another_tool(gptwrite: Run, models: Model) -> None:
+    ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", models("qwen2").read_bytes())  # fmt: skip
+    assert gptwrite(["models", "use", "q:1b"]).out == "ollama:q:1b\n"
+    rows = [line.split() for line in gptwrite(["models", "list"]).out.splitlines()]
+    assert ["ollama:q:1b", "ollama", "qwen2"] in [row[:3] for row in rows]
+
+
+def test_an_architecture_the_library_does_not_know_is_told(
+    gptwrite: Run, models: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.gguf"
+    path.write_bytes(models("qwen2").read_bytes().replace(b"qwen2", b"qwenX"))
+    ran = gptwrite(["models", "info", path])
+    assert ran.status == 0
+    assert "does not know the architecture 'qwenX'" in ran.err
+
+
+def test_recommend_marks_one_model_and_tells_what_to_type(gptwrite: Run) -> None:
+    ran = gptwrite(["models", "recommend", "--lang", "zh"])
+    stars = [line for line in ran.out.splitlines() if line.startswith("* ")]
+    assert len(stars) == 1
+    name = stars[0].split()[1]
+    assert f"gptwrite models pull {name} && gptwrite models use {name}" in ran.err
+    rows = json.loads(gptwrite(["models", "recommend", "--json", "--all"]).out)
+    assert sum(row["is_best"] for row in rows) == 1
+    assert {"memory_bytes", "tokens_per_second", "license"} <= set(rows[0])
+
+
+def test_quantize_shows_its_progress_and_what_came_of_it(
+    gptwrite: Run, models: Model, tmp_path: Path
+) -> None:
+    target = tmp_path / "small.gguf"
+    ran = gptwrite(["models", "quantize", models("qwen2"), target, "--type", "Q8_0"])
+    assert ran.status == 0
+    assert ran.out.startswith(f"{target}: 0.5 MB -> 0.")
+    assert "Quantizing: 27/27" in ran.err
+
+
+@pytest.mark.parametrize("command", ["list", "recommend"])
+def test_tables_line_up_in_chinese_too(gptwrite: Run, command: str, models: Model) -> None:
+    from gptwrite.cli.models import width
+
+    ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", models("qwen2").read_bytes())  # fmt: skip
+    lines = gptwrite(["models", command], env={"GPTWRITE_UI_LANGUAGE": "zh"}).out.splitlines()
+    assert lines[0].startswith("名称")
+    second = [width(line[: line.index(line.split()[-2])]) for line in lines[:1]]
+    assert second
+    assert len(lines) >= 2
+
+
+def test_doctor_says_what_it_finds_and_keeps_the_home_folder_out(
+    gptwrite: Run, models: Model
+) -> None:
+    ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", models("qwen2").read_bytes())  # fmt: skip
+    gptwrite(["config", "set", "endpoint", "http://secret.example/v1"])
+    prompts = Path(os.environ["GPTWRITE_CONFIG_DIR"]) / "prompts"
+    prompts.mkdir(parents=True)
+    (prompts / "broken.yaml").write_text("name: [", encoding="utf-8")
+    data = str(Path.home() / "data")
+    ran = gptwrite(["doctor", "--json"], env={"HF_TOKEN": "hf_secret", "GPTWRITE_DATA_DIR": data})
+    report = json.loads(ran.out)
+    assert report["library"]["llama_cpp_python"]
+    assert "CPU" in report["library"]["backends"]
+    assert report["machine"]["devices"][0]["total_bytes"] > 0
+    assert report["threads"]["chosen"] >= 1
+    assert report["models"]["of_other_tools"] == {"ollama": 1}
+    assert report["models"]["folder"] == str(Path("~/data/models"))
+    assert report["config"]["changed"] == {"endpoint": "(set)", "starter_note": "False"}
+    assert list(report["templates"]["broken"]) == ["broken"]
+    assert "template broken does not load" in report["problems"]
+    for private in ("secret", str(Path.home())):
+        assert private not in ran.out
+    people = gptwrite(["doctor"])
+    assert "Problem: template broken does not load" in people.out
