@@ -17,9 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gptwrite import download_errors
 from gptwrite.errors import ModelError
@@ -27,9 +25,13 @@ from gptwrite.files import write_atomically
 from gptwrite.language import say
 from gptwrite.store import CHUNK_BYTES, PART, STATE
 
+if TYPE_CHECKING:
+    import httpx
+
+OK, PARTIAL, FORBIDDEN, NO_SUCH_RANGE = 200, 206, 403, 416
 MAX_TRIES = 6  # attempts in a row that bring not one byte
 LONGEST_WAIT_SECONDS = 120.0
-TIMEOUT = httpx.Timeout(30.0, read=60.0)
+CONNECT_SECONDS, READ_SECONDS = 30.0, 60.0
 SHA256 = re.compile(r"[0-9a-f]{64}")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -69,10 +71,13 @@ class _ChangedError(Exception):
 
 def open_client() -> httpx.Client:
     """Return a client for downloads; the caller closes it. Proxies follow the environment."""
+    import httpx
+
     from gptwrite import __version__
 
+    timeout = httpx.Timeout(CONNECT_SECONDS, read=READ_SECONDS)
     headers = {"User-Agent": f"gptwrite/{__version__}", "Accept-Encoding": "identity"}
-    return httpx.Client(follow_redirects=True, timeout=TIMEOUT, headers=headers)
+    return httpx.Client(follow_redirects=True, timeout=timeout, headers=headers)
 
 
 def fetch(
@@ -167,6 +172,8 @@ class _Partial:
 
 
 def _attempt(client: httpx.Client, remote: RemoteFile, partial: _Partial, watcher: Watcher) -> str:
+    import httpx
+
     state = partial.state()
     offset = partial.size() if state else 0
     if remote.size_bytes and offset > remote.size_bytes:
@@ -225,7 +232,7 @@ def _receive(
     linked_sha256, linked_size = _linked(response)
     expected = remote.sha256 or linked_sha256 or known_sha256
     etag = _strong_validator(response)
-    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+    if response.status_code == PARTIAL:
         start, total = _content_range(response)
         is_wrong = start != offset or (remote.size_bytes and total not in (0, remote.size_bytes))
         if is_wrong or expected != known_sha256:
@@ -292,16 +299,16 @@ def _content_range(response: httpx.Response) -> tuple[int, int]:
 
 def _check_status(response: httpx.Response, remote: RemoteFile) -> None:
     status = response.status_code
-    if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
+    if status in (OK, PARTIAL):
         return
-    if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if status == NO_SUCH_RANGE:
         raise _ChangedError(say("the file at the source is shorter now", "来源的文件变短了"))
     if status in (408, 425, 429) or status >= 500:
         raise _PassingError(
             say(f"the server answers {status}", f"服务器返回 {status}"),
             retry_after(response.headers),
         )
-    if status == httpx.codes.FORBIDDEN and response.history:
+    if status == FORBIDDEN and response.history:
         # A signed address behind a redirect has run out: asking again gives a new one.
         raise _PassingError(say("the address has expired", "地址已过期"))
     if status in (401, 403):
@@ -372,6 +379,8 @@ def _check_whole(partial: _Partial, remote: RemoteFile) -> None:
 
 
 def _reason(exc: httpx.TransportError) -> str:
+    import httpx
+
     if isinstance(exc, httpx.TimeoutException):
         return say("no answer in time", "等待超时")
     if isinstance(exc, httpx.ConnectError):

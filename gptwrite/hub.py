@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import httpx
 
 from gptwrite.download import LONGEST_WAIT_SECONDS, MAX_TRIES, RemoteFile, retry_after
 from gptwrite.errors import ModelError, UsageError
 from gptwrite.language import say
 from gptwrite.references import Reference, quantization_of, shards
+
+if TYPE_CHECKING:
+    import httpx
 
 HF_DEFAULT = "https://huggingface.co"
 MODELSCOPE_DEFAULT = "https://www.modelscope.cn"
@@ -96,6 +97,8 @@ def _hugging_face(
 def _modelscope(
     reference: Reference, client: httpx.Client, sleep: Callable[[float], None]
 ) -> list[RemoteFile]:
+    import httpx
+
     endpoint = modelscope_endpoint()
     revision = reference.revision or "master"
     base = f"{endpoint}/api/v1/models/{reference.repo}/repo"

@@ -11,10 +11,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from gptwrite import catalogue, download, hub, store
 from gptwrite.discovery import Discovered, discover
@@ -26,6 +24,9 @@ from gptwrite.models import unknown_model
 from gptwrite.references import Reference, Source, default_name, parse
 from gptwrite.settings import Settings
 from gptwrite.store import Stored, StoredFile
+
+if TYPE_CHECKING:
+    import httpx
 
 SPARE_BYTES = 64 * 2**20  # left free on the disk
 

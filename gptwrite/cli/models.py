@@ -164,6 +164,7 @@ def pull(
     quiet: Annotated[bool | None, QUIET] = None,
 ) -> None:  # fmt: skip
     from gptwrite.progress import Progress
+    from gptwrite.pull import pull as fetch
     from gptwrite.settings import check, load_settings
     from gptwrite.terminal import Terminal
 
@@ -171,10 +172,6 @@ def pull(
         check("model_source", source, "--source")
     settings = load_settings({"offline": offline, "quiet": quiet, "model_source": source})
     terminal = Terminal(quiet=settings.quiet)
-    if settings.offline:
-        refuse_unless_here(model, name)
-    from gptwrite.pull import pull as fetch
-
     try:
         with Progress(terminal) as progress:
             found = fetch(model, settings, progress, name=name, sha256=sha256)
@@ -190,20 +187,6 @@ def pull(
     typer.echo(found.name)
     terminal.note(say(f"Write with it: gptwrite models use {found.name}",
                       f"使用它：gptwrite models use {found.name}"))  # fmt: skip
-
-
-def refuse_unless_here(model: str, name: str) -> None:
-    """Raise the error of being offline, without importing what could open a connection."""
-    from gptwrite import store
-    from gptwrite.errors import ModelError
-
-    if store.find(name or model) is None:
-        raise ModelError(
-            say("Pulling needs the network, and gptwrite is offline.",
-                "下载需要联网，而 gptwrite 处于离线模式。"),
-            say("Leave out --offline, or unset GPTWRITE_OFFLINE.",
-                "请去掉 --offline，或取消 GPTWRITE_OFFLINE。"),
-        )  # fmt: skip
 
 
 def warnings_about(path: Path) -> list[str]:
