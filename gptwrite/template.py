@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +28,7 @@ SAMPLING = {f.name for f in dataclasses.fields(Sampling)}
 RESERVED = ("topic", "text", "lang")
 KEYS = (
     "name", "help", "extends", "input", "system", "prompt", "answer", "completion",
-    "variables", "sampling", "long_input", "form", "show_answer",
+    "variables", "sampling", "long_input", "part", "form", "show_answer",
 )  # fmt: skip
 VARIABLE_KEYS = ("type", "default", "help", "choices")
 
@@ -63,7 +64,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Template:
-    """A writing task. Texts are plain, or one text for each language."""
+    """A writing task. Texts are plain, or one text for each language.
+
+    `part` names the task that condenses a part of a text that is too long; empty means this one.
+    """
 
     name: str
     path: Path
@@ -76,6 +80,7 @@ class Template:
     variables: tuple[Variable, ...] = ()
     sampling: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     long_input: str = "error"
+    part: str = ""
     form: Text = ""
     show_answer: bool = True
 
@@ -141,13 +146,10 @@ def render(
 def _fill(template: Template, source: str, context: Mapping[str, Any]) -> str:
     if "{" not in source:
         return source
-    from jinja2 import StrictUndefined
     from jinja2 import TemplateError as JinjaError
-    from jinja2.sandbox import SandboxedEnvironment
 
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     try:
-        return environment.from_string(source).render(context)
+        return str(_parsed(source).render(context))
     except JinjaError as exc:
         line = f":{number}" if (number := getattr(exc, "lineno", None)) else ""
         raise TemplateError(
@@ -157,6 +159,16 @@ def _fill(template: Template, source: str, context: Mapping[str, Any]) -> str:
                 "请修改模板；`gptwrite prompts check` 可检查它。",
             ),
         ) from exc
+
+
+@lru_cache(maxsize=64)
+def _parsed(source: str) -> Any:
+    """Return the Jinja template in `source`; a batch renders the same ones thousands of times."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(source)
 
 
 def template_folders() -> list[Path]:

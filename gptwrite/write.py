@@ -5,16 +5,26 @@ Knows templates and engines; knows no terminal, no command line and no configura
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from gptwrite import forms
 from gptwrite.engines.base import Engine, Request, Sampling, Token
+from gptwrite.errors import ContextError
 from gptwrite.inputs import Inputs
-from gptwrite.language import Language, current, of_text
+from gptwrite.language import Language, current, of_text, say
+from gptwrite.longtext import Reading, condense, per_chunk, refine
+from gptwrite.models import ModelSpec
+from gptwrite.partials import Partials
+from gptwrite.promptcache import file_identity
 from gptwrite.settings import Settings
+from gptwrite.splitting import count_up_to, split
 from gptwrite.template import Template, render
+
+MOST_MARKUP = 512  # tokens that a chat template adds, at the very most
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,151 @@ def build_request(job: Job, inputs: Inputs | None = None) -> Request:
     )
 
 
-def write(job: Job, engine: Engine) -> Iterator[Token]:
-    """Yield the text of the job, its decided beginning first."""
+def write(job: Job, engine: Engine, how: Reading | None = None) -> Iterator[Token]:
+    """Yield the text of the job, its decided beginning first.
+
+    An input that fits is read in one pass; a longer one as the template's `long_input` says. Empty
+    tokens come while its parts are read.
+    """
+    how = how or Reading()
+    text = ""
+    for token in _write(job, engine, how):
+        if how.trace and not token.is_thinking:
+            text += token.text
+        yield token
+    if how.trace:
+        how.trace.text = text
+
+
+def _write(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
+    if is_long(job, engine):
+        if job.template.long_input == "per_chunk":
+            tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
+            limit = job.sampling.get("max_tokens")
+            yield from tokens if limit is None else _limited(tokens, limit, engine)
+            return
+        short = yield from shortened(job, engine, how)
+        if short is None:
+            yield Token(finish="cancelled")
+            return
+        job = short
+    elif how.trace:
+        text = material(job)
+        how.trace.part(1, 0, (0, len(text)), text, engine.count_tokens(text), False)
     request = build_request(job)
     if request.answer and job.template.show_answer:
         yield Token(text=request.answer)
     yield from engine.stream(request)
+
+
+def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:
+    """Return the job with an input that fits into one pass, condensed as its template says.
+
+    Yields an empty token for each part that was read; returns None when the engine was stopped.
+    Raises `ContextError` where the template wants its text in one piece.
+    """
+    if job.template.long_input not in ("map_reduce", "refine"):
+        tokens = count_up_to(material(job), sys.maxsize, engine.count_tokens)
+        raise ContextError(
+            tokens,
+            engine.context_length,
+            say(f"{job.template.name} needs its text in one piece: shorten it, or choose a model "
+                "with a longer context.",
+                f"{job.template.name} 须一次读完全文：请缩短文字，或换用上下文更长的模型。"),
+        )  # fmt: skip
+    part_job = _part_job(job)
+
+    def ask(text: str) -> Request:
+        return _request_for(part_job, text)
+
+    def fits(text: str) -> bool:
+        return not is_long(_with_material(job, text), engine)
+
+    read = condense if job.template.long_input == "map_reduce" else refine
+    short = yield from read(engine, material(job), ask, fits, how)
+    return None if short is None else _with_material(job, short)
+
+
+def is_long(job: Job, engine: Engine) -> bool:
+    """Say whether the job's prompt and a fair answer to it pass the context.
+
+    A rewriting task answers with about as much as it is given, which must fit into its
+    `max_tokens` too; of other answers an eighth of the context must have room.
+    """
+    text = material(job)
+    context, policy = engine.context_length, job.template.long_input
+    if len(text) <= context:
+        # No token is shorter than a byte: most inputs need not be counted.
+        request = build_request(job)
+        size = sum(len(message.content.encode()) for message in request.messages)
+        room = size * 5 // 4 + 32
+        if size + room + MOST_MARKUP <= context and room <= request.sampling.max_tokens:
+            return False
+    tokens = count_up_to(text, context * 5 // 4, engine.count_tokens)
+    if tokens > context * 5 // 4:
+        return True
+    request = build_request(job)
+    most = request.sampling.max_tokens
+    if policy == "error":
+        room = 0
+    elif policy == "per_chunk":
+        room = tokens * 5 // 4 + 32
+        if room > most and "max_tokens" not in job.sampling:
+            return True
+        room = min(room, most)
+    else:
+        room = min(most, context // 8)
+    return engine.count_prompt(request) + room > context
+
+
+def material(job: Job) -> str:
+    """Return the part of the input that may be long: the text, or else the topic."""
+    return job.inputs.text or job.inputs.topic
+
+
+def _with_material(job: Job, text: str) -> Job:
+    key = "text" if job.inputs.text else "topic"
+    return replace(job, inputs=replace(job.inputs, **{key: text}))
+
+
+def _request_for(job: Job, text: str) -> Request:
+    return build_request(_with_material(job, text))
+
+
+def _part_job(job: Job) -> Job:
+    """Return the job that condenses a part: the template's `part`, or the template itself."""
+    name = job.template.part
+    if not name or name == job.template.name:
+        return job
+    from gptwrite.template import Library
+
+    own = {k: v for k, v in job.sampling.items() if k != "max_tokens"}
+    inputs = Inputs("", material(job))
+    return Job(Library().load(name), inputs, job.language, {}, own)
+
+
+def _limited(tokens: Iterator[Token], limit: int, engine: Engine) -> Iterator[Token]:
+    """Yield `tokens` as far as their text has at most `limit` tokens."""
+    for token in tokens:
+        count = engine.count_tokens(token.text)
+        if count > limit:
+            begin = next(split(token.text, max(1, limit), engine.count_tokens))
+            yield Token(text=begin.text if limit else "", finish="length")
+            return
+        limit -= count
+        yield token
+
+
+def partials_of(spec: ModelSpec, settings: Settings) -> Partials | None:
+    """Return where the partials of this model are kept; None where no cache is wanted."""
+    if not settings.cache:
+        return None
+    from gptwrite.settings import cache_dir
+
+    path = Path(spec.location) if spec.engine == "llama" else None
+    own = spec.sha256 or (file_identity(path) if path and path.is_file() else "")
+    identity = f"{spec.engine} {spec.name} {spec.location} {own} {settings.context_length}"
+    return Partials(cache_dir() / "partials", identity)
 
 
 def write_text(task: str, topic: str = "", text: str = "", **options: Any) -> str:
@@ -81,8 +230,10 @@ def write_text(task: str, topic: str = "", text: str = "", **options: Any) -> st
     values = {k: v for k, v in options.items() if k not in FIELDS}
     inputs = Inputs(topic, text)
     job = Job(Library().load(task), inputs, text_language(inputs), values, sampling_of(settings))
-    engine = open_engine(resolve(settings.model, settings), settings)
+    spec = resolve(settings.model, settings)
+    engine = open_engine(spec, settings)
+    how = Reading(settings.parallel, partials_of(spec, settings))
     try:
-        return "".join(token.text for token in write(job, engine) if not token.is_thinking)
+        return "".join(token.text for token in write(job, engine, how) if not token.is_thinking)
     finally:
         engine.close()

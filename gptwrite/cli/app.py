@@ -19,6 +19,7 @@ from gptwrite.template import Library, pick
 GROUPS = {
     "prompts": "gptwrite.cli.prompts",
     "config": "gptwrite.cli.config",
+    "cache": "gptwrite.cli.cache",
     "commit": "gptwrite.cli.git",
     "hook": "gptwrite.cli.git",
     "batch": "gptwrite.cli.batch",

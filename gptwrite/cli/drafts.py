@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
+from gptwrite.cli.long_input import Progress, finish_reading
 from gptwrite.engines.base import Engine, Request
 from gptwrite.errors import ExitCode, GptwriteError
 from gptwrite.files import write_atomically
 from gptwrite.language import say
+from gptwrite.longtext import Reading
 from gptwrite.terminal import Terminal
-from gptwrite.write import Job, build_request
+from gptwrite.write import Job, build_request, is_long, shortened
 
 RULE = "\n---\n\n"
 
@@ -25,8 +27,35 @@ def draft_requests(job: Job, count: int) -> list[Request]:
     return [replace(request, sampling=replace(request.sampling, seed=s)) for s in seeds]
 
 
-def run_drafts(job: Job, engine: Engine, options: dict[str, Any], terminal: Terminal) -> int:
+def fit(job: Job, engine: Engine, terminal: Terminal, how: Reading) -> Job | None:
+    """Return the job with an input that all drafts can be written from; None when interrupted."""
+    if not is_long(job, engine):
+        return job
+    with (
+        cancelling(engine.cancel) as interrupted,
+        terminal.spinner(say("Reading…", "正在阅读……")) as spinner,
+    ):
+        if isinstance(how.progress, Progress):
+            how.progress.spinner = spinner
+        reading = shortened(job, engine, how)
+        while not interrupted():
+            try:
+                next(reading)
+            except StopIteration as end:
+                short: Job | None = end.value
+                finish_reading(how, None, engine.context_length)
+                return short
+    return None
+
+
+def run_drafts(
+    job: Job, engine: Engine, options: dict[str, Any], terminal: Terminal, how: Reading
+) -> int:
     """Write the drafts one below the other, in order; return the exit status."""
+    fitting = fit(job, engine, terminal, how)
+    if fitting is None:
+        return ExitCode.INTERRUPTED
+    job = fitting
     requests = draft_requests(job, options["drafts"])
     beginning = requests[0].answer if job.template.show_answer else ""
     texts = [beginning] * len(requests)

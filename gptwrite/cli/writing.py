@@ -6,22 +6,26 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from gptwrite.cli.interrupt import cancelling
+from gptwrite.cli.long_input import Progress, finish_reading, reading_of
 from gptwrite.engines import open_engine
 from gptwrite.engines.base import Engine, Finish, Stats, Token
 from gptwrite.errors import ExitCode, UsageError
 from gptwrite.files import write_atomically
-from gptwrite.inputs import gather, read_stdin, stdin_is_tty
+from gptwrite.inputs import Inputs, gather, read_stdin, stdin_is_tty
 from gptwrite.language import Language, say
+from gptwrite.longtext import Reading
 from gptwrite.models import BUILTIN, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
 from gptwrite.write import Job, build_request, sampling_of, text_language, write
+
+EMPTY = Token()
 
 
 @dataclasses.dataclass
@@ -42,21 +46,24 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     if options["show_prompt"]:
         print_prompt(job, terminal)
         return ExitCode.OK
-    build_request(job)  # a wrong variable is said before a model is loaded
-    if options["output"]:
-        check_writable(options["output"])
+    build_request(job, Inputs("-", "-"))  # a wrong variable is said before a model is loaded
+    for path in (options["output"], options["trace"]):
+        if path:
+            check_writable(path)
     spec = resolve(settings.model, settings)
     started = time.perf_counter()
     with terminal.spinner(say("Loading the model…", "正在加载模型……")):
         engine = open_engine(spec, settings)
+    how = reading_of(spec, settings, terminal, options["trace"])
     try:
         if options["drafts"] > 1:
             from gptwrite.cli.drafts import run_drafts
 
-            return run_drafts(job, engine, options, terminal)
-        result = produce(job, engine, options, terminal)
+            return run_drafts(job, engine, options, terminal, how)
+        result = produce(job, engine, options, terminal, how)
     finally:
         engine.close()
+    finish_reading(how, options["trace"], engine.context_length, result.interrupted)
     result.seconds = time.perf_counter() - started
     _deliver(result, engine, options, terminal)
     _say_afterwards(result, engine.stats, job, settings, options, terminal)
@@ -119,14 +126,20 @@ def check_writable(path: Path) -> None:
         )
 
 
-def produce(job: Job, engine: Engine, options: dict[str, Any], terminal: Terminal) -> Result:
+def produce(
+    job: Job,
+    engine: Engine,
+    options: dict[str, Any],
+    terminal: Terminal,
+    how: Reading | None = None,
+) -> Result:
     """Stream the text to where it belongs and return it; Ctrl-C ends it, keeping what there is."""
     result = Result()
     is_shown = not options["json"] and not options["output"]
     printer = terminal.printer() if is_shown else None
-    tokens = write(job, engine)
+    tokens = write(job, engine, how)
     with cancelling(engine.cancel) as interrupted:
-        for token in after_first(tokens, terminal):
+        for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
                 if options["show_thinking"]:
                     terminal.err.write(token.text)
@@ -144,14 +157,28 @@ def produce(job: Job, engine: Engine, options: dict[str, Any], terminal: Termina
     return result
 
 
-def after_first(tokens: Iterator[Token], terminal: Terminal) -> Iterator[Token]:
+def after_first(
+    tokens: Iterator[Token],
+    terminal: Terminal,
+    how: Reading | None,
+    interrupted: Callable[[], bool],
+) -> Iterator[Token]:
     """Yield `tokens`, with a spinner until the first one that shows something."""
+    progress = how.progress if how and isinstance(how.progress, Progress) else None
     waiting: list[Token] = []
-    with terminal.spinner(say("Reading…", "正在阅读……")):
+    with terminal.spinner(say("Reading…", "正在阅读……")) as spinner:
+        if progress:
+            progress.spinner = spinner
         for token in tokens:
-            waiting.append(token)
-            if token.id is not None or token.finish:
+            if token != EMPTY:
+                waiting.append(token)
+            # A server gives no ids: there the second text is surely the model's own.
+            if token.id is not None or token.finish or sum(bool(t.text) for t in waiting) > 1:
                 break
+            if interrupted() or (progress and progress.parts and token.text):
+                break
+        if progress:
+            progress.spinner = None
     yield from waiting
     yield from tokens
 

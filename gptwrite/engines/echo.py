@@ -20,9 +20,13 @@ WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[A-Za-z0-9_]+|\S)|\s+")
 
 
 class EchoEngine:
-    """Answers every request with its last message; a token is a word or a Chinese character."""
+    """Answers every request with its last message; a token is a word or a Chinese character.
 
-    def __init__(self, context_length: int = CONTEXT_LENGTH) -> None:
+    `only` makes it repeat just the words that match, as if they were all that mattered.
+    """
+
+    def __init__(self, context_length: int = CONTEXT_LENGTH, only: str = "") -> None:
+        self._only = re.compile(only) if only else None
         self.name = "echo"
         self.context_length = context_length
         self.stats = Stats(device="echo", context_length=context_length)
@@ -52,7 +56,8 @@ class EchoEngine:
         stops = StopSequences(request.sampling.stop)
         form = request.form
         text = ""
-        for count, word in enumerate(WORD.findall(request.messages[-1].content)):
+        words = WORD.finditer(request.messages[-1].content)
+        for count, word in enumerate(w for m in words if self._repeats(w := m.group())):
             if self._cancelled:
                 yield Token(text=stops.flush(), finish="cancelled")
                 return
@@ -69,6 +74,9 @@ class EchoEngine:
                 yield Token(finish="stop")
                 return
         yield Token(text=stops.flush(), finish="stop")
+
+    def _repeats(self, word: str) -> bool:
+        return self._only is None or bool(self._only.search(word))
 
     def generate(
         self, requests: Iterable[Request], parallel: int = 1
