@@ -21,6 +21,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptwrite.settings import cache_dir
+
+if TYPE_CHECKING:
+    from gptwrite.settings import Settings
 
 SUFFIX = ".state"
 TEMPORARY = ".new-"
@@ -227,3 +233,10 @@ def _is_whole(path: Path) -> bool:
     with contextlib.suppress(OSError):
         return path.name.removesuffix(SUFFIX).rsplit("-", 1)[-1] == _digest(path)
     return False
+
+
+def open_cache(settings: Settings) -> PromptCache | None:
+    """Return the prompt cache that the settings ask for."""
+    if not settings.cache:
+        return None
+    return PromptCache(cache_dir() / "prompts", settings.cache_size_mb * 10**6)

@@ -16,20 +16,15 @@ from typing import TYPE_CHECKING, Any
 from gptwrite import machine
 from gptwrite.engines import prompt as prompts
 from gptwrite.engines.base import Finish, Request, Stats, Token
+from gptwrite.engines.drafting import Drafter, DraftGain
 from gptwrite.engines.model import BATCH_TOKENS, LoadedModel, LoadOptions
-from gptwrite.engines.sampler import (
-    accept_prompt,
-    build_chain,
-    draw_in_form,
-    draw_seed,
-    likeliest,
-)
+from gptwrite.engines.sampler import accept_prompt, build_chain, draw, draw_seed
 from gptwrite.engines.sequences import Sequences
 from gptwrite.engines.slot import Slot
 from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError
-from gptwrite.promptcache import PromptCache
+from gptwrite.promptcache import PromptCache, open_cache
 
 if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
@@ -51,6 +46,7 @@ class LlamaEngine:
         self._api = self._model.api
         self._threads = ThreadCount(self._options.threads or machine.inference_threads())
         self._sequences = Sequences(self._api, cache)
+        self._gain = DraftGain()
         self._batch: Any = None
         self._closed = False
         self._stats = Stats()
@@ -182,7 +178,7 @@ class LlamaEngine:
             seed=seed,
             reasoning=Reasoning(is_open=opens_thinking),
             stops=StopSequences(sampling.stop),
-            cut_by_context=room < sampling.max_tokens,
+            drafter=Drafter(prompt) if self._model.can_go_back else None,
         )
 
     def _make_room(self, slot: Slot, active: list[Slot], parallel: int) -> bool:
@@ -265,6 +261,7 @@ class LlamaEngine:
         for i, slot in enumerate(slots):
             self._put(i, slot.last, len(self._sequences.kept[slot.seq]), slot.seq, True)
         self._batch.n_tokens = len(slots)
+        guess = self._guess(slots)
         start = time.perf_counter()
         rc = self._api.llama_decode(self._model.context, self._batch)
         seconds = time.perf_counter() - start
@@ -275,11 +272,47 @@ class LlamaEngine:
             if rc != ABORTED:
                 raise EngineError(f"llama.cpp failed to decode (code {rc}).")
             return
+        if guess:
+            yield from self._use_guess(slots[0], guess, seconds, active)
+            return
+        self._gain.saw_single(seconds)
         self._adapt_threads(seconds, len(slots))
         for i, slot in enumerate(slots):
             self._sequences.kept[slot.seq].append(slot.last)
             for token in self._emit(slot, i, active):
                 yield slot.index, token
+
+    def _guess(self, slots: list[Slot]) -> list[int]:
+        """Put a guess at the coming tokens into the batch of a lone slot, where that pays."""
+        slot = slots[0]
+        if len(slots) > 1 or slot.drafter is None or slot.request.form:
+            return []
+        position = len(self._sequences.kept[slot.seq])
+        room = min(slot.max_tokens - slot.generated, self._model.cells - position - 1)
+        guess = slot.drafter.guess()[: max(0, room - 1)]
+        if not guess or not self._gain.pays():
+            return []
+        for i, token in enumerate(guess, 1):
+            self._put(i, token, position + i, slot.seq, True)
+        self._batch.n_tokens = 1 + len(guess)
+        return guess
+
+    def _use_guess(
+        self, slot: Slot, guess: list[int], seconds: float, active: list[Slot]
+    ) -> Iterator[tuple[int, Token | GptwriteError]]:
+        """Draw a token behind each one guessed, as long as the draws agree with the guess."""
+        kept = self._sequences.kept[slot.seq]
+        kept.append(slot.last)
+        right = 0
+        for i in range(1 + len(guess)):
+            for token in self._emit(slot, i, active):
+                yield slot.index, token
+            if slot not in active or i == len(guess) or slot.last != guess[i]:
+                break
+            kept.append(slot.last)
+            right += 1
+        self._gain.saw_batch(seconds, 1 + right)
+        self._sequences.cut(slot.seq)
 
     def _adapt_threads(self, seconds: float, slots: int) -> None:
         before = self._threads.current
@@ -296,15 +329,7 @@ class LlamaEngine:
         form = slot.request.form
         vocabulary = self._model.vocabulary
         try:
-            if form:
-                token = draw_in_form(
-                    self._api, self._model.context, output, slot.chain, vocabulary, form, slot.text
-                )
-            else:
-                token = self._api.llama_sampler_sample(slot.chain, self._model.context, output)
-            extra = likeliest(
-                self._api, self._model.context, output, vocabulary, token, slot.request.alternatives
-            )
+            token, drawn = draw(self._api, self._model.context, output, vocabulary, slot)
         except GptwriteError as error:
             self._release(slot, active)
             yield error
@@ -314,6 +339,8 @@ class LlamaEngine:
             yield from self._finish(slot, "stop", active)
             return
         slot.generated += 1
+        if slot.drafter:
+            slot.drafter.add(token)
         self._stats.generated_tokens += 1
         piece = vocabulary.piece(token) or vocabulary.markup(token).encode("utf-8")
         answer, thinking = slot.reasoning.push(slot.pieces.push(piece))
@@ -321,8 +348,7 @@ class LlamaEngine:
         slot.text += shown
         if thinking:
             yield Token(text=thinking, is_thinking=True)
-        logprob, alternatives = extra
-        yield Token(text=shown, id=token, logprob=logprob, alternatives=alternatives)
+        yield replace(drawn, text=shown)
         if slot.stops.found or (form and form.is_complete(slot.text)):
             yield from self._finish(slot, "stop", active)
         elif slot.generated >= slot.max_tokens:
@@ -353,15 +379,6 @@ class LlamaEngine:
             self._model.close()
 
 
-def prompt_cache(settings: Settings) -> PromptCache | None:
-    """Return the prompt cache that the settings ask for."""
-    if not settings.cache:
-        return None
-    from gptwrite.settings import cache_dir
-
-    return PromptCache(cache_dir() / "prompts", settings.cache_size_mb * 10**6)
-
-
 def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
     """Return an engine with the model of `spec` loaded as the settings ask."""
     options = LoadOptions(
@@ -370,4 +387,4 @@ def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
         context_length=settings.context_length,
         flash_attention=settings.flash_attention,
     )
-    return LlamaEngine(Path(spec.location), options, prompt_cache(settings))
+    return LlamaEngine(Path(spec.location), options, open_cache(settings))

@@ -15,6 +15,7 @@ from typing import Any
 
 from gptwrite import gguf_file, machine
 from gptwrite.engines import devices, library
+from gptwrite.engines.drafting import DRAFT_TOKENS
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
 from gptwrite.promptcache import context_key, file_identity
@@ -47,6 +48,7 @@ class LoadOptions:
     context_length: int = 0
     flash_attention: str = "measure"
     use_mmap: bool = True
+    drafting: bool = True
 
 
 class LoadedModel:
@@ -82,6 +84,13 @@ class LoadedModel:
     @property
     def chat_template(self) -> str:
         return self.header.chat_template
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether tokens can be taken off the end of a sequence, as drafting must."""
+        api, model = self.api, self.model
+        fixed = api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model)
+        return self.options.drafting and not fixed and not api.llama_model_n_swa(model)
 
     @property
     def device(self) -> str:
@@ -139,7 +148,7 @@ class LoadedModel:
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, cells)
         params.n_seq_max = sequences
-        params.n_outputs_max = sequences
+        params.n_outputs_max = max(sequences, 1 + DRAFT_TOKENS)
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = FLASH[self.options.flash_attention]

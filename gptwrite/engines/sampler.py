@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from gptwrite.engines.base import Alternative, Form, Sampling
+from gptwrite.engines.base import Alternative, Form, Sampling, Token
+from gptwrite.engines.slot import Slot
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import EngineError
 
@@ -86,6 +87,21 @@ def accept_prompt(api: Any, chain: Any, tokens: Sequence[int]) -> None:
     """Show the chain the prompt, so that penalties count what stands there too."""
     for token in tokens:
         api.llama_sampler_accept(chain, token)
+
+
+def draw(
+    api: Any, context: Any, output: int, vocabulary: Vocabulary, slot: Slot
+) -> tuple[int, Token]:
+    """Return the id drawn from the logits of `output`, and the token without its text."""
+    if slot.request.form:
+        token = draw_in_form(
+            api, context, output, slot.chain, vocabulary, slot.request.form, slot.text
+        )
+    else:
+        token = api.llama_sampler_sample(slot.chain, context, output)
+    count = slot.request.alternatives
+    logprob, rows = likeliest(api, context, output, vocabulary, token, count)
+    return token, Token(id=token, logprob=logprob, alternatives=rows)
 
 
 def draw_in_form(

@@ -116,6 +116,10 @@ class Sequences:
 
         self.cache.store(self._key, tokens, write)
 
+    def cut(self, seq: int) -> None:
+        """Remove from the context what lies behind the tokens that `kept` names."""
+        self._api.llama_memory_seq_rm(self._memory, seq, len(self.kept[seq]), -1)
+
     def resync(self, seq: int, last: int) -> None:
         """After an aborted decode of `last`, note how far the sequence's cache really goes."""
         end = self._api.llama_memory_seq_pos_max(self._memory, seq)

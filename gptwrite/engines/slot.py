@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gptwrite.engines.base import Request
+from gptwrite.engines.drafting import Drafter
 from gptwrite.engines.stream_text import Reasoning, StopSequences, Utf8Pieces
 
 
@@ -26,7 +27,7 @@ class Slot:
     text: str = ""
     last: int = -1
     generated: int = 0
-    cut_by_context: bool = False
+    drafter: Drafter | None = None
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:
