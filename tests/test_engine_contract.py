@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from real_server import CONTEXT_LENGTH, KEY, llama_server
 
+from gptwrite.endpoint import parse_endpoint
 from gptwrite.engines.base import Engine, Message, Request, Sampling
 from gptwrite.engines.echo import EchoEngine
 from gptwrite.engines.llama import LlamaEngine
-from gptwrite.errors import ContextError, GptwriteError
+from gptwrite.engines.remote import RemoteEngine
+from gptwrite.errors import ContextError, EngineError, GptwriteError
 
 ARCHITECTURES = ("gpt2", "gptneox", "llama", "qwen2", "qwen3")
 TEXT = "写一篇关于气候变化的文章。The end of the world, and after 🙂."
@@ -21,9 +25,23 @@ def request(text: str = TEXT, **sampling: object) -> Request:
     return Request((Message("user", text),), completion=text, sampling=Sampling(**values))
 
 
-@pytest.fixture(params=["echo", *ARCHITECTURES])
+@pytest.fixture(scope="module")
+def server(models: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real llama.cpp server with a tiny model."""
+    with llama_server(models("qwen2"), tmp_path_factory.mktemp("server") / "log") as address:
+        yield address
+
+
+@pytest.fixture(params=["echo", "remote", *ARCHITECTURES])
 def engine(request: pytest.FixtureRequest, models: Callable[..., Path]) -> Iterator[Engine]:
-    opened = EchoEngine() if request.param == "echo" else LlamaEngine(models(request.param))
+    opened: Engine
+    if request.param == "echo":
+        opened = EchoEngine()
+    elif request.param == "remote":
+        endpoint = parse_endpoint(request.getfixturevalue("server"))
+        opened = RemoteEngine(endpoint, KEY, "tiny", CONTEXT_LENGTH)
+    else:
+        opened = LlamaEngine(models(request.param))
     yield opened
     opened.close()
 
@@ -99,3 +117,33 @@ def test_an_abandoned_stream_leaves_the_engine_usable(engine: Engine) -> None:
 def test_closing_twice_does_nothing(engine: Engine) -> None:
     engine.close()
     engine.close()
+
+
+def test_the_real_server_tells_model_and_log_probabilities(server: str) -> None:
+    engine = RemoteEngine(parse_endpoint(server), KEY)
+    try:
+        tokens = list(engine.stream(replace(request(), alternatives=3)))
+        assert engine.name == "tiny"
+    finally:
+        engine.close()
+    drawn = [token for token in tokens if token.logprob is not None]
+    assert drawn and all(token.logprob < 0 for token in drawn if token.logprob is not None)
+    assert all(1 <= len(token.alternatives) <= 3 for token in drawn)
+
+
+def test_the_real_server_refuses_a_wrong_key(server: str) -> None:
+    engine = RemoteEngine(parse_endpoint(server), "sk-wrong", "tiny")
+    with pytest.raises(EngineError, match="refuses the key"):
+        text_of(engine, request())
+    engine.close()
+
+
+def test_many_requests_to_a_real_server_side_by_side(server: str) -> None:
+    engine = RemoteEngine(parse_endpoint(server), KEY, "tiny", CONTEXT_LENGTH)
+    asked = [request(f"{TEXT} {i}", max_tokens=4) for i in range(24)]
+    finished = set()
+    for index, token in engine.generate(asked, parallel=24):
+        assert not isinstance(token, GptwriteError)
+        finished |= {index} if token.finish else set()
+    engine.close()
+    assert finished == set(range(24))

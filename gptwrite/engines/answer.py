@@ -68,7 +68,10 @@ class Beginning:
 class Answer:
     """The answer to one request under way."""
 
-    def __init__(self, stops: tuple[str, ...], beginning: str = "") -> None:
+    def __init__(
+        self, stops: tuple[str, ...], beginning: str = "", most_alternatives: int = 0
+    ) -> None:
+        self._most_alternatives = most_alternatives  # some servers add the drawn token to them
         self._characters = WholeCharacters()
         self._thoughts = WholeCharacters()
         self._reasoning = Reasoning()
@@ -97,7 +100,8 @@ class Answer:
         text, thinking = self._reasoning.push(self._characters.push(piece.text, is_broken))
         tokens = [Token(text=thinking, is_thinking=True)] if thinking else []
         shown = self._stops.push(self._beginning.push(text))
-        return [*tokens, Token(shown, None, piece.logprob, piece.alternatives)]
+        alternatives = piece.alternatives[: self._most_alternatives]
+        return [*tokens, Token(shown, None, piece.logprob, alternatives)]
 
     def finish(self, finish: Finish) -> list[Token]:
         """Return the last tokens: what was held back, and the end."""
@@ -114,11 +118,10 @@ class Answer:
 
 @dataclass
 class Outlet:
-    """Where the tokens of one request go, and what is held back of its answer."""
+    """Where the tokens of one request go, and whether any text has gone there."""
 
     index: int
     queue: SimpleQueue[Item]
-    answer: Answer | None = None
     has_started: bool = False
 
     async def put(self, token: Token) -> None:

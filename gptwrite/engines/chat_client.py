@@ -69,10 +69,14 @@ class Unanswered(Exception):  # noqa: N818 - a state of the conversation, turned
 
 
 class Rejected(Exception):  # noqa: N818
-    """The server understood and refuses: `problem` says why, `error` says it to the user."""
+    """The server understood and refuses: `problem` says why, `error` says it to the user.
 
-    def __init__(self, problem: Problem, error: EngineError) -> None:
+    `is_about_fields`: the status blames the request's fields.
+    """
+
+    def __init__(self, problem: Problem, error: EngineError, is_about_fields: bool) -> None:
         super().__init__(error.message)
+        self.is_about_fields = is_about_fields
         self.problem = problem
         self.error = error
 
@@ -198,7 +202,7 @@ class ChatClient:
         if event.name == "error" or data.get("error") or data.get("object") == "error":
             error = data.get("error")
             code = error.get("code") if isinstance(error, dict) else data.get("code")
-            raise self._refusal(code if isinstance(code, int) else 400, read_problem(data), None)
+            raise self._refusal(code if isinstance(code, int) else 0, read_problem(data), None)
         return data
 
     async def _check(self, response: httpx.Response) -> None:
@@ -225,14 +229,14 @@ class ChatClient:
                 say(f"Set {OWN_KEY} to a key that is valid there.",
                     f"请在 {OWN_KEY} 中设置有效的密钥。"),
             )  # fmt: skip
-        said = f"HTTP {status}{self._quoted(problem)}"
+        said = (f"HTTP {status}" if status else say("an error", "错误")) + self._quoted(problem)
         if status in TRY_AGAIN and not problem.is_context:
             return Unanswered(self._error(said), after=wait_asked_for(after))
         hint = ""
         if status == 404:
             hint = say("Check the address (it usually ends in /v1) and the name in --model.",
                        "请检查地址（通常以 /v1 结尾）和 --model 的名称。")  # fmt: skip
-        return Rejected(problem, self._error(said, hint))
+        return Rejected(problem, self._error(said, hint), status in (400, 422))
 
     def _quoted(self, problem: Problem) -> str:
         """Return what the server says, cut short, and without the key should it repeat it."""
@@ -290,8 +294,9 @@ def no_end() -> EngineError:
     """Return the error for an answer that stopped without a reason."""
     return EngineError(
         say("The server's answer ended without an end.", "服务器的回答没有正常结束。"),
-        say("Try again, or look at the server's own log.", "请重试，或查看服务器日志。"),
-    )
+        say("Look at the server's own log. If the text is long, give the server's limit: --context.",
+            "请查看服务器日志。如果文字很长，请用 --context 指定服务器的上限。"),
+    )  # fmt: skip
 
 
 def broken_off() -> EngineError:

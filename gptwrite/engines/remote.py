@@ -134,6 +134,10 @@ class RemoteEngine:
                 if not running:
                     return
                 index, token = queue.get()
+                if self._is_cancelled:
+                    for cancelled in list(running):
+                        yield cancelled, Token(finish="cancelled")
+                    return
                 if not isinstance(token, Token) or token.finish:
                     del running[index]
                 if isinstance(token, Token | GptwriteError):
@@ -205,9 +209,7 @@ class RemoteEngine:
                 else:
                     await self._write(request, outlet)
         except asyncio.CancelledError:
-            held = outlet.answer.finish("cancelled") if outlet.answer else []
-            text = "".join(token.text for token in held if not token.is_thinking)
-            outlet.put_now(Token(text=text, finish="cancelled"))
+            outlet.put_now(Token(finish="cancelled"))
         except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
             outlet.put_now(error)
 
@@ -311,7 +313,7 @@ class RemoteEngine:
         if 0 < problem.completion_limit < limit:
             return problem.completion_limit
         fields = chat_api.refused_fields(problem, body)
-        if not fields:
+        if not fields or not refusal.is_about_fields:
             raise refusal.error from refusal
         if fields & {"logprobs", "top_logprobs"}:
             self._note(say("the server offers no log-probabilities", "服务器不提供对数概率"))
@@ -320,7 +322,7 @@ class RemoteEngine:
 
     async def _once(self, body: dict[str, Any], request: Request, outlet: Outlet) -> None:
         beginning = request.answer if body["messages"][-1]["role"] != "assistant" else ""
-        answer = outlet.answer = Answer(request.sampling.stop, beginning)
+        answer = Answer(request.sampling.stop, beginning, request.alternatives)
         most = 4 * request.sampling.max_tokens + 256  # some servers send less than a token a time
         start = time.perf_counter()
         first = 0.0
