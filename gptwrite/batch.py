@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, cast
 
 from gptwrite.engines.base import Engine, Finish, Request, Token
@@ -104,14 +103,19 @@ def typed(template: Template, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def key_of(plan: Plan, item: Item) -> str:
-    """Return a digest of all that decides the text: task, options, model and the item itself."""
-    template = replace(plan.template, path=Path())  # a task stays the same when it is moved
-    same = (
-        replace(plan, template=template, values={}),
-        sorted(plan.values.items()),
-        (item.topic, item.text, sorted(item.variables.items()), item.lang),
+    """Return a digest of all that decides the text: task, options, model and the item itself.
+
+    A task stays the same when it is moved, or explained in other words.
+    """
+    task = plan.template
+    decisive = (
+        (task.name, task.input, task.system, task.prompt, task.answer, task.completion),
+        (task.form, task.show_answer, [(v.name, v.default, v.choices) for v in task.variables]),
+        *(sorted(m.items()) for m in (task.sampling, plan.sampling, plan.values, item.variables)),
+        (plan.model, plan.lang, plan.instruction),
+        (item.topic, item.text, item.lang),
     )
-    return hashlib.sha256(repr(same).encode("utf-8", "replace")).hexdigest()[:16]
+    return hashlib.sha256(repr(decisive).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class Batch:
