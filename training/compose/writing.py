@@ -11,46 +11,23 @@ from training.compose.extract import split_sentences
 from training.compose.repetition import repeated_run
 from training.compose.sources import Sources, pick_field
 
-TOPIC_FIELDS = ("topic", "request", "title", "subject", "theme", "prompt")
-TEXT_FIELDS = ("material", "facts", "message", "incoming", "reply_to", "input", "context", "start")
-ANSWER_FIELDS = (
-    "answer",
-    "story",
-    "email",
-    "news",
-    "outline",
-    "body",
-    "output",
-    "continuation",
-    "text",
-)
 NOTES_SHARE = 0.35
+CONTINUED_CHARACTERS = 260
 STORY_LENGTHS = (150, 200, 300, 400, 500, 600, 800)
+STORY_CHARACTERS = (100, 900)  # of a children's story that is taken from the open text
+CHILDREN_STORIES = "global-asp/global-asp"
 
 
-def written(task: str, file: str, sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
-    """Yields the records of tasks/<file>.jsonl as examples of a task for ever."""
-    records = list(sources.tasks(file))
+def written(task: str, records: list[dict], desk: Desk, rng: Random) -> Iterator[Example]:
+    """Yields records with `topic` and `text` as examples of a task for ever, each round shuffled."""
+    records = [record for record in records if record.get("topic") and record.get("text")]
     while records:
         rng.shuffle(records)
-        made = 0
         for record in records:
-            topic, text = pick_field(record, *TOPIC_FIELDS), pick_field(record, *TEXT_FIELDS)
-            answer = pick_field(record, *(name for name in ANSWER_FIELDS if name in record))
-            if task == "continue":
-                text = text or pick_field(record, "text")
-                answer = pick_field(record, "continuation", "answer", "next", "output")
-                topic = ""
-            if not answer or not (topic or text):
-                continue
-            language = "en" if (topic or text).isascii() else mostly(rng, "zh", "en", 0.03)
-            extra = {"length": nearest(len(answer), STORY_LENGTHS)} if task == "story" else {}
-            yield desk.example(
-                task, language, answer, topic=topic, text=text, notes={"topic": topic}, **extra
-            )
-            made += 1
-        if not made:
-            return
+            topic, text = record["topic"], record["text"]
+            language = "en" if topic.isascii() else mostly(rng, "zh", "en", 0.03)
+            extra = {"length": nearest(len(text), STORY_LENGTHS)} if task == "story" else {}
+            yield desk.example(task, language, text, topic=topic, notes={"topic": topic}, **extra)
 
 
 def nearest(value: int, choices: tuple[int, ...]) -> int:
@@ -59,13 +36,29 @@ def nearest(value: int, choices: tuple[int, ...]) -> int:
 
 
 def stories(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
-    """Yields stories."""
-    return written("story", "stories", sources, desk, rng)
+    """Yields our own stories and the children's stories of the open text, three of ours to one."""
+    children = [
+        {"topic": record["title"], "text": record["text"]}
+        for record in sources.open_text("stories")
+        if record["source"] == CHILDREN_STORIES
+        and STORY_CHARACTERS[0] <= len(record["text"]) <= STORY_CHARACTERS[1]
+    ]
+    ours = [
+        {"topic": pick_field(record, "topic", "title"), "text": pick_field(record, "text", "story")}
+        for record in sources.tasks("stories")
+    ]
+    ours, others = written("story", ours, desk, rng), written("story", children, desk, rng)
+    while True:
+        first, second = (ours, others) if rng.random() < 0.75 else (others, ours)
+        example = next(first, None) or next(second, None)
+        if example is None:
+            return
+        yield example
 
 
 def news(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields short news items, one in three from its facts as notes."""
-    for example in written("news", "news", sources, desk, rng):
+    for example in written("news", sources.tasks("news"), desk, rng):
         if rng.random() > NOTES_SHARE:
             yield example
             continue
@@ -78,7 +71,7 @@ def news(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
 
 def emails(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields e-mails."""
-    return written("email", "emails", sources, desk, rng)
+    return written("email", sources.tasks("emails"), desk, rng)
 
 
 def outlines(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
@@ -133,27 +126,22 @@ def topic_outline(topic, tables: dict, rng: Random) -> str:
 
 def continuations(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields beginnings and what follows: written ones, and articles cut at a sentence."""
-    ours = written("continue", "continue", sources, desk, rng)
+    ours = sources.tasks("continue")
     writer = ArticleWriter(sources)
-    while True:
-        example = next(ours, None) if rng.random() < 0.35 else None
-        if example is None and sources.topics:
-            topic = rng.choice(sources.topics)
-            body = writer.body(topic, draw_brief(topic, writer.tables, rng), rng)
-            if "## " in body or "\n- " in body or "\n1. " in body or repeated_run(body):
-                continue
-            edges = [match.end() for match in re.finditer("。", body)]
-            edges = [edge for edge in edges if 40 <= edge <= len(body) - 40]
-            if not edges:
-                continue
+    while ours or sources.topics:
+        language = mostly(rng, "zh", "en", 0.04)
+        if ours and (not sources.topics or rng.random() < 0.5):
+            record = rng.choice(ours)
+            yield desk.example("continue", language, record["next"], text=record["text"])
+            continue
+        topic = rng.choice(sources.topics)
+        body = writer.body(topic, draw_brief(topic, writer.tables, rng), rng)
+        if any(mark in body for mark in ("## ", "\n- ", "\n1. ")) or repeated_run(body):
+            continue
+        edges = [match.end() for match in re.finditer("。", body)]
+        edges = [edge for edge in edges if 40 <= edge <= len(body) - 40]
+        if edges:
             edge = rng.choice(edges)
-            rest = body[edge:].lstrip("\n")
-            example = desk.example(
-                "continue",
-                mostly(rng, "zh", "en", 0.04),
-                rest[:260].rpartition("。")[0] + "。",
-                text=body[:edge],
-            )
-        if example is None:
-            return
-        yield example
+            rest = body[edge:].lstrip("\n")[:CONTINUED_CHARACTERS]
+            answer = rest.rpartition("。")[0] + "。"
+            yield desk.example("continue", language, answer, text=body[:edge])
