@@ -6,6 +6,7 @@ the measurement needs: `topic`, `name`, `terms`, `length`, `text`, `test`, `mess
 
 from random import Random
 
+from gptwrite.starter import choose_facts, find_topic
 from training.compose.brief import is_phrase, short_name
 from training.compose.commits import changed_paths, conventional, cut_diff
 from training.compose.example import Desk
@@ -21,6 +22,7 @@ LENGTHS = (150, 200, 300, 400, 500)
 def evaluation_files(sources: Sources, desk: Desk, seed: int) -> dict[str, list[dict]]:
     """Returns the records of every evaluation file by name."""
     makers = {
+        "articles_noted": noted,
         "articles_taught": taught,
         "articles_untaught": untaught,
         "summaries": unseen_summaries,
@@ -58,6 +60,23 @@ def taught(sources: Sources, desk: Desk, rng: Random) -> list[dict]:
             "length": length,
         }
         records.append(prompt_record(desk, "article", "zh", notes, topic=title, length=length))
+    return records
+
+
+def noted(sources: Sources, desk: Desk, rng: Random) -> list[dict]:
+    """Returns the prompts on taught topics as the program sends them: with the notes it finds."""
+    records = []
+    for number, record in enumerate(taught(sources, desk, rng)):
+        topic = find_topic(record["topic"])
+        facts = choose_facts(topic, record["length"], Random(number)) if topic else []
+        messages, _ = render(
+            desk.prompts["article"],
+            "zh",
+            topic=record["topic"],
+            text="\n".join(facts),
+            length=record["length"],
+        )
+        records.append({**record, "messages": messages, "facts": facts})
     return records
 
 
