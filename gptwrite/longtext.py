@@ -115,8 +115,13 @@ def condense(
 
 
 def _kept(part: Part) -> Part | list[str]:
-    """A part about which nothing was written stands as it is: nothing is lost by an empty answer."""
-    return part if part.text else replace(part, text=part.chunk.text.strip())
+    """Return the part fit for the next level.
+
+    Of one about which nothing was written the text itself goes on, so that it is not lost. What
+    were no characters is left out: it would come back as three tokens each.
+    """
+    text = part.text.replace("\ufffd", "")
+    return replace(part, text=text.strip() or part.chunk.text.strip())
 
 
 def refine(

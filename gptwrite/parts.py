@@ -128,7 +128,10 @@ def write_parts(
     work = _Work(engine, chunks, judge, partials)
     sent: dict[int, _Node] = {}
 
+    all_sent = False
+
     def requests() -> Iterator[Request]:
+        nonlocal all_sent
         number = 0
         while node := work.next_node():
             if not node.chunk.text.strip():
@@ -141,9 +144,11 @@ def write_parts(
             sent[number] = node
             number += 1
             yield node.request
+        all_sent = True
 
     while True:
         sent.clear()
+        all_sent = False
         for index, token in engine.generate(requests(), parallel=parallel):
             node = sent[index]
             if isinstance(token, GptwriteError):
@@ -160,6 +165,9 @@ def write_parts(
                 work.answered(node, text, token.finish, is_cached=False)
             yield from work.ready()
         yield from work.ready()
+        if not all_sent:  # the engine was stopped between two answers
+            yield Part(Chunk(0, 0, 0, "", 0), "", "cancelled")
+            return
         if work.is_over:
             return
         if sent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gptwrite.engines.base import Request, Stats, Token
@@ -22,11 +22,13 @@ WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[A-Za-z0-9_]+|\S)|\s+")
 class EchoEngine:
     """Answers every request with its last message; a token is a word or a Chinese character.
 
-    `only` makes it repeat just the words that match, as if they were all that mattered.
+    `answer` makes something else of that message, in the way a model might.
     """
 
-    def __init__(self, context_length: int = CONTEXT_LENGTH, only: str = "") -> None:
-        self._only = re.compile(only) if only else None
+    def __init__(
+        self, context_length: int = CONTEXT_LENGTH, answer: Callable[[str], str] = str
+    ) -> None:
+        self._answer = answer
         self.name = "echo"
         self.context_length = context_length
         self.stats = Stats(device="echo", context_length=context_length)
@@ -56,8 +58,7 @@ class EchoEngine:
         stops = StopSequences(request.sampling.stop)
         form = request.form
         text = ""
-        words = WORD.finditer(request.messages[-1].content)
-        for count, word in enumerate(w for m in words if self._repeats(w := m.group())):
+        for count, word in enumerate(WORD.findall(self._answer(request.messages[-1].content))):
             if self._cancelled:
                 yield Token(text=stops.flush(), finish="cancelled")
                 return
@@ -74,9 +75,6 @@ class EchoEngine:
                 yield Token(finish="stop")
                 return
         yield Token(text=stops.flush(), finish="stop")
-
-    def _repeats(self, word: str) -> bool:
-        return self._only is None or bool(self._only.search(word))
 
     def generate(
         self, requests: Iterable[Request], parallel: int = 1
