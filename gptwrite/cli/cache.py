@@ -9,6 +9,7 @@ from gptwrite.language import say
 FOLDERS = {
     "prompts": ("states of prompts", "提示状态"),
     "partials": ("parts of long texts", "长文的部分结果"),
+    "measured": ("measurements of models", "模型的测量结果"),
 }
 
 

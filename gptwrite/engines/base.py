@@ -113,6 +113,7 @@ class Stats:
     seed: int | None = None
     threads: int = 0
     device: str = "cpu"
+    flash_attention: str = ""
     context_length: int = 0
     notes: tuple[str, ...] = ()
 

@@ -146,6 +146,7 @@ class LlamaEngine:
             for slot in active + ([held] if held else []):
                 self._api.llama_sampler_free(slot.chain)
             self._stats.threads = self._threads.current
+            self._stats.flash_attention = self._model.flash_attention
             self._stats.context_length = self._model.context_length
 
     def _new_slot(self, index: int, request: Request) -> Slot:
@@ -381,10 +382,13 @@ class LlamaEngine:
 
 def open_engine(spec: ModelSpec, settings: Settings) -> LlamaEngine:
     """Return an engine with the model of `spec` loaded as the settings ask."""
+    from gptwrite.settings import cache_dir
+
     options = LoadOptions(
         gpu_layers=settings.gpu_layers,
         threads=settings.threads,
         context_length=settings.context_length,
         flash_attention=settings.flash_attention,
+        flash_record=cache_dir() / "measured" / "flash_attention.json",
     )
     return LlamaEngine(Path(spec.location), options, open_cache(settings))

@@ -6,7 +6,9 @@ file cannot be used, and on which devices the layers ended up.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gptwrite import gguf_file, machine
-from gptwrite.engines import devices, library
+from gptwrite.engines import devices, flash, library
 from gptwrite.engines.drafting import DRAFT_TOKENS
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
@@ -36,17 +38,22 @@ NOT_WRITERS = (
 RESERVED_BYTES = 256 * 2**20
 KV_BYTES = {1: 2.0, 8: 34 / 32}  # bytes per element of F16 and Q8_0
 KV_TYPE = 1  # F16
-FLASH = {"auto": -1, "off": 0, "on": 1, "measure": 0}
+FLASH = {"auto": -1, "off": 0, "on": 1}
+TRIAL_CELLS = 512  # of the contexts that flash attention is measured in
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to load. `gpu_layers` -1 offloads everything that a device has room for."""
+    """How to load. `gpu_layers` -1 offloads everything that a device has room for.
+
+    `flash_attention` `measure` needs a file for what was measured; without one it is off.
+    """
 
     gpu_layers: int = -1
     threads: int = 0
     context_length: int = 0
     flash_attention: str = "measure"
+    flash_record: Path | None = None
     use_mmap: bool = True
     drafting: bool = True
 
@@ -63,6 +70,7 @@ class LoadedModel:
         self.api = library.load()
         self.notes: list[str] = []
         self.gpu_layers = 0
+        self.flash_attention = ""  # decided when the first context opens
         self.context: Any = None
         self.cells = 0
         self._identity = ""
@@ -144,17 +152,8 @@ class LoadedModel:
         cells = -(-cells // PAD) * PAD
         self.close_context()
         self._check_memory(cells)
-        params = self.api.llama_context_default_params()
-        params.n_ctx = cells
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, cells)
-        params.n_seq_max = sequences
-        params.n_outputs_max = max(sequences, 1 + DRAFT_TOKENS)
-        params.kv_unified = True
-        params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = FLASH[self.options.flash_attention]
-        params.no_perf = True
-        params.abort_callback, self._abort_keep = _abort_function(self.api)
-        params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
+        self.flash_attention = self.flash_attention or self._choose_flash(threads)
+        params = self._context_params(cells, sequences, threads, self.flash_attention)
         library.clear_log()
         context = self.api.llama_init_from_model(self.model, params)
         while not context and self.gpu_layers:
@@ -169,17 +168,73 @@ class LoadedModel:
         self.context, self.cells = context, cells
         return context
 
+    def _library_identity(self) -> str:
+        """Return what tells builds apart; asking for the version would take longer."""
+        binary = Path(self.api._lib._name).stat()
+        return f"{binary.st_size} {binary.st_mtime_ns}"
+
+    def _context_params(self, cells: int, sequences: int, threads: int, attention: str) -> Any:
+        params = self.api.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, cells)
+        params.n_seq_max = sequences
+        params.n_outputs_max = max(sequences, 1 + DRAFT_TOKENS)
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = FLASH[attention]
+        params.no_perf = True
+        params.abort_callback, self._abort_keep = _abort_function(self.api)
+        params.abort_callback_data = ctypes.cast(self._abort, ctypes.c_void_p)
+        return params
+
+    def _choose_flash(self, threads: int) -> str:
+        wanted = self.options.flash_attention
+        if wanted != "measure":
+            return wanted
+        record = self.options.flash_record
+        if record is None:
+            return flash.OFF
+        # The choice saves time and nothing else: whatever goes wrong, the text is written.
+        with contextlib.suppress(OSError):
+            key = flash.key_of(self.path, self._library_identity(), threads, self.device)
+            measure = functools.partial(self._measure_flash, threads)
+            return flash.choose(record, key, measure)
+        return flash.OFF
+
+    def _measure_flash(self, threads: int) -> str | None:
+        """Return whether tokens come sooner with flash attention, if that can be told quickly."""
+        is_hopeless = not self.gpu_layers and flash.is_hopeless(self.path.stat().st_size)
+        if is_hopeless or self.context_length < TRIAL_CELLS:
+            return None
+        contexts: dict[str, Any] = {}
+        try:
+            for attention in (flash.OFF, flash.ON):
+                params = self._context_params(TRIAL_CELLS, 1, threads, attention)
+                context = self.api.llama_init_from_model(self.model, params)
+                if not context:
+                    return None
+                contexts[attention] = context
+            return flash.faster(
+                {name: functools.partial(self._decode_any, c) for name, c in contexts.items()}
+            )
+        finally:
+            for context in contexts.values():
+                self.api.llama_free(context)
+
+    def _decode_any(self, context: Any, count: int) -> bool:
+        tokens = (self.api.llama_token * count)()
+        rc = self.api.llama_decode(context, self.api.llama_batch_get_one(tokens, count))
+        self.api.llama_synchronize(context)
+        return not rc
+
     def state_key(self) -> str:
         """Return a hash of all that the state of given tokens depends on in the open context."""
         if not self._identity:
-            binary = Path(self.api._lib._name).stat()
-            self._identity = f"{file_identity(self.path)} {binary.st_size} {binary.st_mtime_ns}"
+            self._identity = f"{file_identity(self.path)} {self._library_identity()}"
         scaling = f"{self.header.architecture}.rope.scaling.original_context_length"
         # Where positions are scaled by the context's size, the size is part of the state.
         cells = self.cells if scaling in self.header.metadata else 0
-        return context_key(
-            self._identity, self.gpu_layers, self.options.flash_attention, KV_TYPE, cells
-        )
+        return context_key(self._identity, self.gpu_layers, self.flash_attention, KV_TYPE, cells)
 
     def _reload_with_fewer_layers(self) -> None:
         fewer = self.gpu_layers // 2
