@@ -20,7 +20,7 @@ from gptwrite.masking import mask
 Kind = Literal["text", "lock", "binary", "generated", "submodule", "mode", "rename", "secret"]
 Status = Literal["A", "M", "D", "R", "C", "T"]
 
-FILE_BYTES = 256 * 1024  # most of one file's patch that is read
+FILE_BYTES = 128 * 1024  # most of one file's patch that is read
 DIFF_BYTES = 64 * 2**20  # most of a whole diff that is read
 LINE_CHARACTERS = 400  # minified lines say nothing past this
 OPTIONS = (

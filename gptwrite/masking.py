@@ -32,13 +32,13 @@ KNOWN = re.compile(
     re.X,
 )
 NAMES = (
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token(?!s|i[sz])|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"auth[_-]?key|client[_-]?secret|credentials?|encryption[_-]?key|signing[_-]?key|密码|密钥|口令|令牌)"
 )
-# A name that says so, then `=`, `:` or `=>`, then a value of more than three characters.
+# A name that says so, then `=`, `:` or `=>`, then a value of more than three characters; a call is no value.
 NAMED = re.compile(
-    rf"""(?P<head>[\w.-]*{NAMES}[\w.-]*["']?\s*(?:=>|:=|=|:|：)\s*)"""
-    r"""(?P<value>"[^"]{4,}"|'[^']{4,}'|`[^`]{4,}`|[^\s"'`,;(){}\[\]<>$]{4,})""",
+    rf"""(?P<head>{NAMES}[\w.-]*["']?\s*(?:=>|:=|=|:|：)\s*)"""
+    r"""(?P<value>"[^"]{4,}"|'[^']{4,}'|`[^`]{4,}`|[^\s"'`,;(){}\[\]<>$]{4,}(?=[\s"'`,;){}\]<>$]|$))""",
     re.I,
 )
 BEARER = re.compile(r"(?P<head>\b(?:Bearer|Basic|Token)\s+)(?P<value>[\w.~+/=-]{8,})", re.I)

@@ -98,8 +98,9 @@ def fixed(changes: Sequence[Change], language: Language) -> Subject | None:
         return None
     zh = language == "zh"
     if kinds == {"lock"}:
-        what = changes[0].name if len(changes) == 1 else ("锁文件" if zh else "lock files")
-        return Subject("build", "deps", f"更新 {what}" if zh else f"update {what}")
+        if len(changes) == 1:
+            return Subject("build", "deps", action(changes, language))
+        return Subject("build", "deps", "更新锁文件" if zh else "update lock files")
     if kinds == {"submodule"}:
         return _submodules(changes, zh)
     if kinds == {"mode"} and len(changes) == 1:
@@ -203,7 +204,7 @@ def read(line: str) -> Subject:
 
 def tidy(text: str) -> str:
     """Return the words of a subject without quotes, final stop, emoji and unprintable characters."""
-    text = " ".join(printable(text).split())
+    text = " ".join(printable(text).replace("**", "").split())
     text = re.sub(r"^(?::\w+:|[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]+)\s*", "", text)
     text = re.sub(r"^\s*(?:[-*•>]|\d+[.)])\s+", "", text)
     for _ in range(3):
