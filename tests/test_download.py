@@ -371,6 +371,9 @@ def test_no_kill_at_any_point_leaves_wrong_content_under_the_final_name(
 ) -> None:
     """200 kills and more: between any two lines of the code, and within any write of any file."""
     monkeypatch.setattr(download, "_check_whole", lambda partial, remote: None)
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: None
+    )  # what is written outlives a killed process
     # No connection is kept open, which parent and child would both write to.
     client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
     dice = random.Random(20 + knows_digest)
@@ -407,6 +410,42 @@ def test_no_kill_at_any_point_leaves_wrong_content_under_the_final_name(
         hub.seen.clear()
     client.close()
     assert resumed > episode // 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_kill_before_each_single_line_while_the_file_has_changed(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the old version is there, the new one is fetched: no mixture, wherever it stops."""
+    monkeypatch.setattr(download, "_check_whole", lambda partial, remote: None)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+    old, new = CONTENT[:3000], OTHER[:3000]
+    hub.plain[NAME] = old
+    wanted = remote(hub, None)
+    hub.faults = [Fault(cut_after=1500), *[Fault(404)]]
+    with pytest.raises(ModelError):
+        fetch(client, wanted, tmp_path / NAME, Notes(), lambda seconds: None)
+    state = (tmp_path / (NAME + ".part.json")).read_bytes()
+    hub.plain[NAME] = new
+    line, ended = 0, -1
+    while ended:
+        line += 1
+        (tmp_path / NAME).unlink(missing_ok=True)
+        (tmp_path / (NAME + ".part")).write_bytes(old[:1500])
+        (tmp_path / (NAME + ".part.json")).write_bytes(state)
+
+        def work(line: int = line) -> None:
+            die_at_line(line)
+            fetch(client, wanted, tmp_path / NAME, Notes())
+
+        ended = in_child(work)
+        if (tmp_path / NAME).exists():
+            assert (tmp_path / NAME).read_bytes() == new
+        fetch(client, wanted, tmp_path / NAME, Notes())
+        assert (tmp_path / NAME).read_bytes() == new
+    client.close()
+    assert line > 80
 
 
 def test_ctrl_c_leaves_a_part_that_is_resumed(
