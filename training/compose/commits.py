@@ -6,7 +6,7 @@ from random import Random
 
 from training.compose.example import Desk, Example
 from training.compose.repetition import support
-from training.compose.sources import Sources
+from training.compose.sources import Sources, pick_field
 
 LONGEST_DIFF = 1200  # characters
 LONGEST_SUBJECT = 72
@@ -154,11 +154,14 @@ def commit_messages(sources: Sources, desk: Desk, rng: Random) -> Iterator[Examp
     real = sorted(pairs(sources.open_text("commits")), key=lambda pair: len(pair[0]))
     chinese = [pair for pair in real if not pair[1].isascii()]
     real = real[: int(len(real) * 0.6)]
-    written = [record for record in sources.tasks("diffs") if {"diff", "message"} <= set(record)]
+    written = [
+        (pick_field(record, "diff", "text"), pick_field(record, "message", "subject", "summary"))
+        for record in sources.tasks("diffs")
+    ]
+    written = [(diff, message) for diff, message in written if diff and message]
     while real or written:
         if written and (not real or rng.random() < 0.25):
-            record = rng.choice(written)
-            diff, message = record["diff"], record["message"]
+            diff, message = rng.choice(written)
         else:
             some = chinese if chinese and rng.random() < CHINESE_SHARE else real
             diff, message = rng.choice(some)

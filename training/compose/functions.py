@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from training.compose.example import Desk, Example, mostly
-from training.compose.sources import Sources
+from training.compose.sources import Sources, pick_field
 
 
 def code_block(code: str) -> str:
@@ -96,7 +96,14 @@ def without_docstring(source: str) -> str:
 def review(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     """Yields written reviews and functions with one fault put in, for ever."""
     faults = sources.patterns("review")["faults"]
-    written = [record for record in sources.tasks("review") if {"code", "review"} <= set(record)]
+    written = [
+        (
+            pick_field(record, "code", "diff", "text"),
+            pick_field(record, "review", "points", "answer"),
+        )
+        for record in sources.tasks("review")
+    ]
+    written = [(shown, remarks) for shown, remarks in written if shown and remarks]
     cases = [
         (record, fault)
         for record in sources.functions
@@ -105,11 +112,10 @@ def review(sources: Sources, desk: Desk, rng: Random) -> Iterator[Example]:
     ]
     while cases or written:
         if written and (not cases or rng.random() < 0.5):
-            record = rng.choice(written)
-            language = record.get("lang", "zh")
-            lines = record["review"]
-            answer = lines if isinstance(lines, str) else "\n".join(f"- {line}" for line in lines)
-            yield desk.example("review", language, answer, text=record["code"])
+            shown, remarks = rng.choice(written)
+            lines = [line if line.startswith("- ") else f"- {line}" for line in remarks.split("\n")]
+            language = "en" if remarks.isascii() else "zh"
+            yield desk.example("review", language, "\n".join(lines), text=shown)
             continue
         record, fault = rng.choice(cases)
         language = mostly(rng, "zh", "en", 0.35)
