@@ -17,8 +17,9 @@ from gptwrite.errors import ContextError, GptwriteError, UsageError
 from gptwrite.inputs import gather
 from gptwrite.items import Item
 from gptwrite.language import Language, say
+from gptwrite.longtext import Reading
 from gptwrite.template import Template
-from gptwrite.write import Job, build_request, text_language, write
+from gptwrite.write import Job, build_request, is_long, text_language, write
 
 WINDOW = 256  # how many finished items may wait for an earlier one, where order is kept
 
@@ -119,7 +120,7 @@ def key_of(plan: Plan, item: Item) -> str:
 
 
 class Batch:
-    """Runs the items of one plan through an engine, up to `parallel` side by side.
+    """Runs the items of one plan through an engine, up to `how.parallel` side by side.
 
     The engine is fed in segments: it gets items until one has to wait (for its turn in the order,
     for the next row of a slow writer, for an input too long for one pass), finishes those under
@@ -132,7 +133,7 @@ class Batch:
         items: Iterator[Item | None],
         open_engine: Callable[[], Engine],
         *,
-        parallel: int,
+        how: Reading,
         is_ordered: bool,
         is_done: Callable[[Item, str], bool],
         is_stopped: Callable[[], bool],
@@ -141,7 +142,7 @@ class Batch:
         self._items = items
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self._parallel = parallel
+        self._how = how
         self._is_ordered = is_ordered
         self._is_done = is_done
         self._is_stopped = is_stopped
@@ -173,12 +174,11 @@ class Batch:
         yield from self._ready()
         if first is None:
             return
-        engine = self._engine = self._engine or self._open_engine()
-        if self._is_stopped():
+        if self._is_stopped() or not self._engine:
             return
         requests = chain([first], feed)
         try:
-            for number, token in engine.generate(requests, parallel=self._parallel):
+            for number, token in self._engine.generate(requests, parallel=self._how.parallel):
                 self._take(number, token)
                 yield from self._ready()
         except GptwriteError as error:
@@ -208,8 +208,13 @@ class Batch:
             work = self._prepare(item)
             if work is None:
                 continue
+            self._engine = self._engine or self._open_engine()
             try:
-                request = build_request(work.job)
+                # The engine may be at work: counting tokens is all that is asked of it here.
+                if work.job.template.long_input != "error" and is_long(work.job, self._engine):
+                    self._alone.append(work)
+                    continue
+                request = replace(build_request(work.job), reusable=False)
             except GptwriteError as error:
                 self._settle(Outcome(item, work.key, error=error))
                 continue
@@ -221,7 +226,9 @@ class Batch:
 
     def _must_pause(self) -> bool:
         return (
-            self._is_stopped() or len(self._waiting) >= WINDOW or len(self._alone) >= self._parallel
+            self._is_stopped()
+            or len(self._waiting) >= WINDOW
+            or len(self._alone) >= self._how.parallel
         )
 
     def _prepare(self, item: Item) -> Work | None:
@@ -257,7 +264,7 @@ class Batch:
     def _write_alone(self, work: Work, engine: Engine) -> None:
         text, finish = "", None
         try:
-            for token in write(work.job, engine):
+            for token in write(work.job, engine, self._how):
                 text += "" if token.is_thinking else token.text
                 finish = token.finish or finish
         except GptwriteError as error:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from gptwrite.errors import GptwriteError, UsageError
-from gptwrite.files import write_atomically
 from gptwrite.items import Item, shown
 from gptwrite.language import say
 from gptwrite.settings import cache_dir
 from gptwrite.store import lock
 
 RECORD = ".gptwrite-batch.jsonl"
+PART = ".gptwrite-batch.part"
 Row = Mapping[str, Any]
 # These will meet every item that follows, so there is no use in going on.
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -244,7 +244,7 @@ class Folder:
         path = Path(item.name)
         short = path.with_name(path.stem + self._suffix) if self._suffix else path
         for name in (short.as_posix(), item.name + (self._suffix or ".txt")):
-            if name not in self._taken and name != RECORD:
+            if name not in self._taken and name not in (RECORD, PART):
                 return name
         raise UsageError(
             say(f"{item.id}: another item is written to {short} already.",
@@ -257,14 +257,22 @@ class Folder:
             return
         name = self._names.pop(item.id)
         path = self._folder / name
+        # One place for the unfinished file: whatever a kill leaves there, the next run takes over.
+        part = self._folder / PART
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write((row["text"].rstrip("\n") + "\n").encode("utf-8", "replace"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
         except OSError as exc:
             raise cannot_write(path, exc) from exc
-        write_atomically(path, row["text"].rstrip("\n") + "\n")
         self._record.append({"id": shown(name), "key": key})
 
     def close(self) -> None:
+        with suppress(OSError):
+            (self._folder / PART).unlink(missing_ok=True)
         self._record.close()
 
 

@@ -15,6 +15,7 @@ from gptwrite.engines.echo import EchoEngine
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.errors import EngineError, GptwriteError, InputError, UsageError
 from gptwrite.items import Item
+from gptwrite.longtext import Reading
 from gptwrite.template import Library
 
 
@@ -28,7 +29,7 @@ def items(texts: Iterable[str]) -> list[Item]:
 
 def run(given: Iterable[Item | None], engine: Any, **options: Any) -> Iterator[Outcome]:
     options = {
-        "parallel": 3, "is_ordered": True, "is_done": lambda item, key: False,
+        "how": Reading(options.pop("parallel", 3)), "is_ordered": True, "is_done": lambda item, key: False,
         "is_stopped": lambda: False, **options,
     }  # fmt: skip
     return Batch(options.pop("plan", plan()), iter(given), lambda: engine, **options).run()
@@ -105,7 +106,7 @@ def test_a_slow_item_holds_up_only_so_many_finished_ones() -> None:
         plan(),
         iter(items(["slow " * 1500, *["x"] * (count - 1)])),
         lambda: engine,
-        parallel=8,
+        how=Reading(8),
         is_ordered=True,
         is_done=lambda item, key: False,
         is_stopped=lambda: False,
@@ -197,7 +198,7 @@ def test_items_done_before_are_passed_over_and_need_no_engine() -> None:
         raise AssertionError("opened")
 
     batch = Batch(
-        plan(), iter(items("abc")), never, parallel=2, is_ordered=True,
+        plan(), iter(items("abc")), never, how=Reading(2), is_ordered=True,
         is_done=lambda item, key: True, is_stopped=lambda: False,
     )  # fmt: skip
     assert [o.was_done for o in batch.run()] == [True] * 3
@@ -243,7 +244,7 @@ def test_a_text_longer_than_the_context_goes_through_the_pipeline_alone(
 ) -> None:
     seen = []
 
-    def write(job: Any, engine: Any) -> Iterator[Token]:
+    def write(job: Any, engine: Any, how: Any) -> Iterator[Token]:
         seen.append(job.inputs.text[:4])
         yield Token(text="in parts", finish="stop")
 

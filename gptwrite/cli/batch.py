@@ -95,9 +95,11 @@ def run(options: dict[str, Any]) -> int:
     from gptwrite.errors import ExitCode
     from gptwrite.items import count_files, numbered
     from gptwrite.journal import Folder, Stream, open_results
+    from gptwrite.longtext import Reading
     from gptwrite.models import resolve
     from gptwrite.settings import FIELDS, load_settings
     from gptwrite.terminal import Terminal
+    from gptwrite.write import partials_of
 
     settings = load_settings({k: v for k, v in options.items() if k in FIELDS})
     terminal = Terminal(quiet=settings.quiet, plain=settings.plain)
@@ -106,6 +108,7 @@ def run(options: dict[str, Any]) -> int:
     arguments: list[str] = options["inputs"] or []
     results = open_results(options["out"], options["suffix"], options["force"], terminal.out)
     folder = Path(options["out"]) if isinstance(results, Folder) else None
+    how = Reading(options["jobs"], partials_of(spec, settings))
     opened: list[Engine] = []
 
     def open_model() -> Engine:
@@ -126,7 +129,7 @@ def run(options: dict[str, Any]) -> int:
                 plan,
                 numbered(items or _stdin_items(options["jobs"]), unique=not is_stream),
                 open_model,
-                parallel=options["jobs"],
+                how=how,
                 is_ordered=results.is_ordered,
                 is_done=results.is_done,
                 is_stopped=interrupted,
@@ -139,6 +142,8 @@ def run(options: dict[str, Any]) -> int:
         finally:
             for engine in opened:
                 engine.close()
+            if how.partials:
+                how.partials.shrink()
     for engine in opened:
         for note in engine.stats.notes:
             terminal.note(say("Note: ", "注意：") + note)
