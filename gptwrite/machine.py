@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -83,3 +85,18 @@ def cgroup_memory_left(root: Path) -> int | None:
         return None if limit == "max" else max(0, int(limit) - used)
     except (OSError, ValueError):
         return None
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory this process has held at a time, or None where it is unknown."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    # Elsewhere than on a Mac the unit is KiB.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

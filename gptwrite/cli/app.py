@@ -25,6 +25,7 @@ GROUPS = {
     "batch": "gptwrite.cli.batch",
     "models": "gptwrite.cli.models",
     "doctor": "gptwrite.cli.doctor",
+    "bench": "gptwrite.cli.bench",
 }
 NAMES = (*GROUPS, "run")
 
