@@ -31,10 +31,11 @@ LONGEST_PROBLEM = 160  # characters
 
 @dataclass(frozen=True)
 class Outcome:
-    """A message, or why there is none."""
+    """A message, or why there is none. `is_late`: the time was over."""
 
     message: str = ""
     problem: str = ""
+    is_late: bool = False
 
 
 def is_skipped(source: str, git_folder: Path, environ: Mapping[str, str], kinds: str) -> bool:
@@ -61,9 +62,27 @@ def run(path: Path, source: str, object_name: str, settings: Settings) -> None:
 
         return staged_message(settings, amend=source == "commit" and object_name == "HEAD")
 
+    left = max(0.0, settings.hook_timeout_seconds - seconds_since_start())
     with own_foreground(), _waiting_note(settings):
-        outcome = in_child(work, settings.hook_timeout_seconds)
+        outcome = in_child(work, left)
+    if outcome.is_late:
+        limit = f"{settings.hook_timeout_seconds:g}"
+        outcome = Outcome(
+            problem=say(f"no message within {limit} s (hook_timeout_seconds)",
+                        f"{limit} 秒内没有生成说明（hook_timeout_seconds）")
+        )  # fmt: skip
     add(path, outcome, settings.hook_mode)
+
+
+def seconds_since_start() -> float:
+    """Return how long this process has been there, where Linux tells; else 0."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
+        # proc(5): the 22nd field, in clock ticks after boot; the 2nd may hold blanks.
+        ticks = int(fields.rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return 0.0
 
 
 def add(path: Path, outcome: Outcome, mode: str) -> None:
@@ -118,11 +137,7 @@ def in_child(work: Callable[[], str], timeout_seconds: float) -> Outcome:
         _, status = os.waitpid(child, 0)
         os.close(reader)
     if data is None:
-        limit = f"{timeout_seconds:g}"
-        return Outcome(
-            problem=say(f"no message within {limit} s (hook_timeout_seconds)",
-                        f"{limit} 秒内没有生成说明（hook_timeout_seconds）")
-        )  # fmt: skip
+        return Outcome(is_late=True)
     try:
         row = json.loads(data)
         return Outcome(row["message"], row["problem"])

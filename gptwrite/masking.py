@@ -42,7 +42,9 @@ NAMED = re.compile(
     re.I,
 )
 BEARER = re.compile(r"(?P<head>\b(?:Bearer|Basic|Token)\s+)(?P<value>[\w.~+/=-]{8,})", re.I)
-IN_ADDRESS = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?P<value>[^\s/@]+)(?=@)", re.I)
+IN_ADDRESS = re.compile(
+    r"(?P<head>\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]*:)(?P<value>[^\s/@]+)(?=@)", re.I
+)
 BLOCK_BEGIN = re.compile(r"-----BEGIN [A-Z ]*(?:PRIVATE KEY|PGP MESSAGE)")
 BLOCK_END = re.compile(r"-----END [A-Z ]*-----")
 LONG_WORD = re.compile(r"[A-Za-z0-9+/_=-]{24,}")

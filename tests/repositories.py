@@ -38,7 +38,7 @@ class Repository:
             env={**os.environ, "GIT_EDITOR": str(self.editor), **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         said = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
@@ -114,6 +114,6 @@ def gptwrite(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=150,
         check=False,
     )

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     monkeypatch.setenv("GPTWRITE_MODEL", "echo")
+    monkeypatch.setenv("GPTWRITE_HOOK_TIMEOUT_SECONDS", "100")
     monkeypatch.delenv("CI", raising=False)
     made = make(tmp_path)
     made.stage("README.md", "hello\n")
@@ -158,7 +159,7 @@ def test_secrets_do_not_reach_an_endpoint(repository: Repository) -> None:
     repository.stage("app.py", "PASSWORD = 'correct horse battery'\n")
     endpoint = f"http://127.0.0.1:{server.server_port}/v1"
     githook.install(repository.path)
-    env = {"GPTWRITE_ENDPOINT": endpoint, "GPTWRITE_HOOK_TIMEOUT_SECONDS": "15"}
+    env = {"GPTWRITE_ENDPOINT": endpoint, "GPTWRITE_HOOK_TIMEOUT_SECONDS": "20"}
     repository.git("commit", check=False, env={**os.environ, **env})
     server.shutdown()
     server.server_close()

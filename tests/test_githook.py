@@ -17,6 +17,7 @@ from gptwrite.hook_shim import BEFORE, NAME, OTHER_HOOKS, pass_on, shim
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     monkeypatch.setenv("GPTWRITE_MODEL", "echo")
+    monkeypatch.setenv("GPTWRITE_HOOK_TIMEOUT_SECONDS", "100")
     monkeypatch.delenv("CI", raising=False)
     return make(tmp_path)
 

