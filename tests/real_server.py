@@ -25,6 +25,7 @@ def llama_server(model: Path, log: Path) -> Iterator[str]:
         "model_alias": "tiny",
         "n_ctx": CONTEXT_LENGTH,
         "n_threads": 1,
+        "n_threads_batch": 1,  # two would spin against each other on a busy machine
         "interrupt_requests": False,
         "api_key": KEY,
         "host": "127.0.0.1",

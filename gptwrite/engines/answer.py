@@ -122,12 +122,13 @@ class Outlet:
 
     index: int
     queue: SimpleQueue[Item]
+    most_unread: int = MOST_UNREAD
     has_started: bool = False
 
     async def put(self, token: Token) -> None:
         self.has_started = self.has_started or bool(token.text)
         self.queue.put((self.index, token))
-        while not token.finish and self.queue.qsize() > MOST_UNREAD:
+        while not token.finish and self.queue.qsize() > self.most_unread:
             await asyncio.sleep(0.01)
 
     def put_now(self, item: Token | BaseException) -> None:

@@ -7,11 +7,12 @@ that we know of stands here, with the server's name.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gptwrite.engines.base import Alternative, Finish, Message, Request
+from gptwrite.engines.base import Alternative, Finish, Message, Request, Sampling
 from gptwrite.language import of_text
 
 # Fields beyond the standard: llama.cpp, vLLM and others take them, some servers refuse them.
@@ -27,6 +28,7 @@ EXTRAS = (
 )
 # Standard fields that some models refuse; leaving them out changes how, not what, is written.
 OPTIONAL = ("stream_options", "temperature", "top_p", "seed", "stop", "logprobs", "top_logprobs")
+LARGEST_SEED = 2**31 - 1
 MOST_STOPS = 4  # OpenAI's limit; all of them are checked here as well
 MOST_ALTERNATIVES = 20
 CONTINUES_BY_FIELD = ("vllm", "sglang")
@@ -66,6 +68,13 @@ class Delta:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
+
+
+def draw_seed(sampling: Sampling) -> int:
+    """Return the seed to send, or a random one: servers keep to signed numbers of 32 bits."""
+    return (
+        secrets.randbelow(LARGEST_SEED) if sampling.seed is None else sampling.seed % LARGEST_SEED
+    )
 
 
 def read_server(listing: Any) -> Server:
@@ -145,7 +154,6 @@ def build_body(
         "top_p": sampling.top_p,
         "top_k": sampling.top_k,
         "min_p": sampling.min_p,
-        # OpenAI and llama.cpp's Python server keep to signed numbers of 32 bits.
         "seed": seed,
         "chat_template_kwargs": {"enable_thinking": request.thinking},
     }

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     import httpx
 
 DONE = "[DONE]"
+# Who serves the model -> where it counts tokens, and the field the text goes into.
+COUNTERS = {
+    "llamacpp": ("/tokenize", "content"),
+    "vllm": ("/tokenize", "prompt"),
+    "me": ("/extras/tokenize/count", "input"),  # llama-cpp-python
+}
 TRY_AGAIN = (408, 429, 500, 502, 503, 504, 529)
 LONGEST_BODY_BYTES = 8 * 2**20
 LONGEST_QUOTE = 300
@@ -124,13 +130,27 @@ class ChatClient:
             server = Server(server.models, server.owner, lengths)
         return server
 
-    async def _get(self, address: str) -> Any:
+    async def count(self, text: str, model: str, owner: str) -> int:
+        """Return how many tokens `text` is for the server, or 0 where it does not tell."""
+        if owner not in COUNTERS:
+            return 0
+        path, field = COUNTERS[owner]
+        body = {field: text, "model": model}
+        answer = await self._get(self._endpoint.root + path, body)
+        answer = answer if isinstance(answer, dict) else {}
+        tokens, count = answer.get("tokens"), answer.get("count")
+        return len(tokens) if isinstance(tokens, list) else count if isinstance(count, int) else 0
+
+    async def _get(self, address: str, body: Any = None) -> Any:
+        """Return the JSON at `address`, or what it answers to `body`; None for any failure."""
         import httpx
 
         async def fetch() -> Any:
-            async with self._client().stream("GET", address) as response:
-                body = await _read(response)
-                return json.loads(body) if response.status_code == 200 else None
+            async with self._client().stream(
+                "GET" if body is None else "POST", address, json=body
+            ) as response:
+                answer = await _read(response)
+                return json.loads(answer) if response.status_code == 200 else None
 
         try:
             return await asyncio.wait_for(fetch(), DESCRIBE_SECONDS)
@@ -304,6 +324,15 @@ def broken_off() -> EngineError:
     return EngineError(
         say("The server hung up in the middle of the answer.", "服务器在回答途中中断了连接。"),
         say("What came so far is not whole; try again.", "已收到的内容不完整；请重试。"),
+    )
+
+
+def several_models(host: str, models: tuple[str, ...]) -> EngineError:
+    """Return the error for a server where a model must be chosen."""
+    some = ", ".join(models[:8]) + ("…" if len(models) > 8 else "")
+    return EngineError(
+        say(f"{host} has several models: {some}", f"{host} 有多个模型：{some}"),
+        say("Choose one with --model.", "请用 --model 选择。"),
     )
 
 

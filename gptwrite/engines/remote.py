@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -33,8 +34,9 @@ from gptwrite.engines.chat_client import (
     Unanswered,
     broken_off,
     no_end,
+    several_models,
 )
-from gptwrite.engines.estimate import PER_TURN, estimate_tokens, fewest_tokens
+from gptwrite.engines.estimate import PER_TURN, CalibratedCount, fewest_tokens
 from gptwrite.errors import ContextError, EngineError, GptwriteError
 from gptwrite.language import say
 
@@ -44,10 +46,8 @@ if TYPE_CHECKING:
 
 DEFAULT_CONTEXT = 4096  # where neither settings nor server tell one
 LEAST_ROOM = 16  # tokens of answer that must fit behind a prompt
-LARGEST_SEED = 2**31 - 1
 FORM_TRIES = 3
 MOST_CHANGES = 12  # of one request, after refusals of fields
-READ_AT_MOST_ONE_TO = 8  # bytes of prompt to a token; fewer tokens than that: it was cut
 
 
 class RemoteEngine:
@@ -70,6 +70,7 @@ class RemoteEngine:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: chat_api.Server | None = None
         self._asking = asyncio.Lock()
+        self._tokens = CalibratedCount(self._ask_for_count)
         self._refused: frozenset[str] = frozenset()
         self._is_cancelled = False
         self._is_closed = False
@@ -92,11 +93,20 @@ class RemoteEngine:
 
     def count_tokens(self, text: str) -> int:
         """Return an estimate on the high side: see `estimate`."""
-        return estimate_tokens(text)
+        return self._tokens.count(text)
 
     def count_prompt(self, request: Request) -> int:
+        return self._size(request, may_ask=True)
+
+    def _size(self, request: Request, may_ask: bool = False) -> int:
         messages = chat_api.build_messages(request, is_continued=True)
-        return sum(estimate_tokens(m.content) + PER_TURN for m in messages)
+        return sum(self._tokens.count(m.content, may_ask) + PER_TURN for m in messages)
+
+    def _ask_for_count(self, text: str) -> int:
+        if not self._is_closed:
+            with contextlib.suppress(CancelledError):
+                return self._loop.submit(self._count_there(text)).result()
+        return 0
 
     def render(self, request: Request) -> str:
         server = self._server or chat_api.Server()
@@ -186,6 +196,11 @@ class RemoteEngine:
         with self._cancellable():
             await self._ask_server()
 
+    async def _count_there(self, text: str) -> int:
+        with self._cancellable():
+            owner = (await self._ask_server()).owner
+            return await self._client.count(text, self._model, owner)
+
     async def _ask_server(self) -> chat_api.Server:
         async with self._asking:
             if self._server is None:
@@ -214,9 +229,9 @@ class RemoteEngine:
             outlet.put_now(error)
 
     async def _write_in_form(self, request: Request, form: Form, outlet: Outlet) -> None:
-        seed = _seed_of(request)
+        seed = chat_api.draw_seed(request.sampling)
         for attempt in range(FORM_TRIES):
-            inner = Outlet(outlet.index, SimpleQueue())
+            inner = Outlet(outlet.index, SimpleQueue(), most_unread=sys.maxsize)
             sampling = replace(request.sampling, seed=seed + attempt)
             await self._write(replace(request, sampling=sampling), inner)
             items = [inner.queue.get()[1] for _ in range(inner.queue.qsize())]
@@ -239,7 +254,7 @@ class RemoteEngine:
         """Ask until there is an answer, a refusal that stays one, or no patience left."""
         if not self._model or request.answer:
             self._choose_model(await self._ask_server())
-        seed = self._stats.seed = _seed_of(request)
+        seed = self._stats.seed = chat_api.draw_seed(request.sampling)
         limit = self._limit(request)
         tries = changes = 0
         while True:
@@ -264,12 +279,7 @@ class RemoteEngine:
         if self._model:
             return
         if len(server.models) > 1:
-            some = ", ".join(server.models[:8]) + ("…" if len(server.models) > 8 else "")
-            raise EngineError(
-                say(f"{self._endpoint.host} has several models: {some}",
-                    f"{self._endpoint.host} 有多个模型：{some}"),
-                say("Choose one with --model.", "请用 --model 选择。"),
-            )  # fmt: skip
+            raise several_models(self._endpoint.host, server.models)
         self._model = server.models[0] if server.models else "default"
 
     def _limit(self, request: Request) -> int:
@@ -277,9 +287,9 @@ class RemoteEngine:
         context = self._known_context()
         if not context:
             return request.sampling.max_tokens
-        fewest = sum(fewest_tokens(m.content) for m in request.messages)
+        fewest = _fewest(request)
         if fewest + LEAST_ROOM > context:
-            raise ContextError(self.count_prompt(request), context)
+            raise ContextError(self._size(request), context)
         return min(request.sampling.max_tokens, context - fewest)
 
     async def _wait(self, failure: Unanswered, tries: int) -> bool:
@@ -294,7 +304,7 @@ class RemoteEngine:
 
     def _given_up(self, failure: Unanswered, request: Request) -> EngineError:
         """Return what to say in the end. Some servers just hang up on what is too long."""
-        prompt, context = self.count_prompt(request), self._known_context()
+        prompt, context = self._size(request), self._known_context()
         if failure.is_connection and failure.was_accepted and 0 < context < prompt:
             return ContextError(prompt, context)
         return failure.error
@@ -308,7 +318,7 @@ class RemoteEngine:
                 return room
             context = problem.context_length or self._known_context() or DEFAULT_CONTEXT
             raise ContextError(
-                problem.prompt_tokens or max(self.count_prompt(request), context), context
+                problem.prompt_tokens or max(self._size(request), context), context
             ) from refusal
         if 0 < problem.completion_limit < limit:
             return problem.completion_limit
@@ -355,19 +365,18 @@ class RemoteEngine:
     ) -> None:
         stats, now = self._stats, time.perf_counter()
         first = first or now
-        stats.prompt_tokens += told.prompt_tokens or self.count_prompt(request)
+        stats.prompt_tokens += told.prompt_tokens or self._size(request)
         stats.cached_tokens += told.cached_tokens
         stats.generated_tokens += told.generated_tokens or answer.generated
         stats.prefill_seconds += first - start
         stats.decode_seconds += now - first
         stats.first_token_seconds = stats.first_token_seconds or first - start
-        size = sum(len(m.content.encode("utf-8", "replace")) for m in request.messages)
-        if 0 < told.prompt_tokens < size // READ_AT_MOST_ONE_TO:
+        if 0 < told.prompt_tokens < _fewest(request):
             self._note(
-                say(f"the server read only {told.prompt_tokens} tokens of a prompt of {size} "
-                    "bytes: it seems to cut what is too long. Set --context to its limit.",
-                    f"提示有 {size} 字节，服务器只读了 {told.prompt_tokens} 词元：过长的部分似乎被"
-                    "截断了。请把 --context 设为它的上限。")
+                say(f"the server read only {told.prompt_tokens} tokens: it seems to cut prompts "
+                    "that are too long. Set --context to its limit.",
+                    f"服务器只读了 {told.prompt_tokens} 词元，过长的提示似乎被截断了。"
+                    "请把 --context 设为它的上限。")
             )  # fmt: skip
 
     def _note(self, text: str) -> None:
@@ -375,9 +384,8 @@ class RemoteEngine:
             self._stats.notes += (text,)
 
 
-def _seed_of(request: Request) -> int:
-    seed = request.sampling.seed
-    return random.SystemRandom().randrange(LARGEST_SEED) if seed is None else seed % LARGEST_SEED
+def _fewest(request: Request) -> int:
+    return sum(fewest_tokens(message.content) for message in request.messages)
 
 
 def open_engine(spec: ModelSpec, settings: Settings) -> RemoteEngine:
