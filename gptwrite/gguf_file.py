@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gptwrite.errors import ModelError
+from gptwrite.language import say
 
 STRING, ARRAY, BOOL = 8, 9, 7
 SCALARS = {
@@ -99,30 +100,58 @@ def check_first_bytes(path: Path) -> None:
     """Raise `ModelError` when `path` is plainly no GGUF file."""
     if not path.exists():
         raise ModelError(
-            f"No model file at {path}.", "Check the path, or see `gptwrite models list`."
+            say(f"No model file at {path}.", f"{path} 处没有模型文件。"),
+            say(
+                "Check the path, or see `gptwrite models list`.",
+                "请检查路径，或查看 `gptwrite models list`。",
+            ),
         )
     if path.is_dir():
-        raise ModelError(f"{path} is a directory, not a model file.", "Name the .gguf file in it.")
+        raise ModelError(
+            say(f"{path} is a directory, not a model file.", f"{path} 是目录，不是模型文件。"),
+            say("Name the .gguf file in it.", "请指明其中的 .gguf 文件。"),
+        )
     try:
         with path.open("rb") as file:
             begin = file.read(64)
     except OSError as exc:
-        raise ModelError(f"Cannot read {path}: {exc.strerror}.", "Check its permissions.") from exc
+        raise ModelError(
+            say(f"Cannot read {path}: {exc.strerror}.", f"无法读取 {path}：{exc.strerror}。"),
+            say("Check its permissions.", "请检查其权限。"),
+        ) from exc
     if not begin:
-        raise ModelError(f"{path} is empty.", "Download the model again.")
+        raise ModelError(
+            say(f"{path} is empty.", f"{path} 是空文件。"),
+            say("Download the model again.", "请重新下载模型。"),
+        )
     text = begin.lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ModelError(
-            f"{path} is a web page saved under a model's name.",
-            "Download the file itself (the address usually contains /resolve/, not /blob/).",
+            say(
+                f"{path} is a web page saved under a model's name.",
+                f"{path} 是以模型名保存的网页。",
+            ),
+            say(
+                "Download the file itself (the address usually contains /resolve/, not /blob/).",
+                "请下载文件本身（地址通常含 /resolve/ 而不是 /blob/）。",
+            ),
         )
     if begin.startswith(b"version https://git-lfs"):
         raise ModelError(
-            f"{path} is a git-lfs pointer, not the model itself.",
-            "Fetch the real file with `git lfs pull`, or with `gptwrite models pull`.",
+            say(
+                f"{path} is a git-lfs pointer, not the model itself.",
+                f"{path} 是 git-lfs 指针，不是模型本身。",
+            ),
+            say(
+                "Fetch the real file with `git lfs pull`, or with `gptwrite models pull`.",
+                "请用 `git lfs pull` 或 `gptwrite models pull` 获取真正的文件。",
+            ),
         )
     if not begin.startswith(b"GGUF"):
-        raise ModelError(f"{path} is not a GGUF file.", "gptwrite needs a model in GGUF format.")
+        raise ModelError(
+            say(f"{path} is not a GGUF file.", f"{path} 不是 GGUF 文件。"),
+            say("gptwrite needs a model in GGUF format.", "gptwrite 需要 GGUF 格式的模型。"),
+        )
 
 
 @functools.cache
@@ -179,8 +208,15 @@ def read_header(path: Path) -> Header:
     handle = lib.gguf_init_from_file(str(path).encode("utf-8"), _InitParams(True, None))
     if not handle:
         raise ModelError(
-            f"{path} is a damaged GGUF file: {library.reason() or 'its header cannot be read'}.",
-            "Download it again; `gptwrite models verify` finds damaged files.",
+            say(
+                f"{path} is a damaged GGUF file: "
+                f"{library.reason() or 'its header cannot be read'}.",
+                f"{path} 是损坏的 GGUF 文件：{library.reason() or '文件头无法读取'}。",
+            ),
+            say(
+                "Download it again; `gptwrite models verify` finds damaged files.",
+                "请重新下载；`gptwrite models verify` 可查出损坏的文件。",
+            ),
         )
     try:
         return _read(lib, handle, path)
@@ -237,6 +273,13 @@ def check_complete(header: Header) -> None:
     if size < header.data_end:
         missing = header.data_end - size
         raise ModelError(
-            f"{header.path} is cut short: {missing} bytes are missing of {header.data_end}.",
-            "Download it again; an interrupted `gptwrite models pull` resumes where it stopped.",
+            say(
+                f"{header.path} is cut short: {missing} bytes are missing of {header.data_end}.",
+                f"{header.path} 不完整：{header.data_end} 字节中缺少 {missing} 字节。",
+            ),
+            say(
+                "Download it again; an interrupted `gptwrite models pull` resumes where it "
+                "stopped.",
+                "请重新下载；中断的 `gptwrite models pull` 会从断点继续。",
+            ),
         )
