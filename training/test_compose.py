@@ -234,12 +234,8 @@ def test_code_requests_of_evaluation_differ_from_training():
 
 def test_evaluation_prompts_are_complete(sources, desk):
     files = evaluation_files(sources, desk, seed=1)
-    assert {
-        name: len(records) for name, records in files.items() if name.startswith("articles")
-    } == {
-        "articles_taught": 60,
-        "articles_untaught": 20,
-    }
+    assert len(files["articles_taught"]) == 60
+    assert len(files["articles_untaught"]) == 20
     for records in files.values():
         for record in records:
             assert {"task", "messages", "start"} <= set(record)
