@@ -129,7 +129,8 @@ class Writer:
 
     def _note(self, text: str) -> str:
         note = subjects.tidy(subjects.read(clean(text).split("\n")[0]).text)
-        return note[:NOTE_CHARACTERS] if subjects.is_usable(note, self.instruction()) else ""
+        note = note[:NOTE_CHARACTERS]
+        return note if subjects.is_usable(note, self.instruction()) else ""
 
     def shortened(self, text: str) -> str:
         """Return as many whole lines of `text` as fit, counted with the model's own tokens."""
@@ -159,7 +160,7 @@ class Writer:
         for answer in [*answers, ""]:
             written = subjects.read(self.line(request, answer))
             text = subjects.tidy(written.text)
-            if subjects.is_usable(text, self.instruction()):
+            if subjects.is_usable(text, self.instruction(), self.wishes.language):
                 kind = kind or written.type or subjects.likely_type(changes)
                 return Subject(kind, scope or written.scope, text)
         return subjects.fallback(changes, self.wishes.language)

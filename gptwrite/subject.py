@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gptwrite.diff import Change
-from gptwrite.language import Language
+from gptwrite.language import Language, of_text
 
 TYPES = ("feat", "fix", "docs", "test", "ci", "build", "refactor", "style", "chore", "perf")
 EMOJI = {
@@ -232,17 +232,41 @@ NOTHING = re.compile(
 MARKUP = re.compile(r"<\|?/?\w+\|?>|^diff --git|^@@ |^(?:\+\+\+|---) |\ufffd|```")
 
 
-def is_usable(text: str, instruction: str) -> bool:
-    """Say whether a tidied subject says something of its own, and not the prompt's words."""
+PAIRS = {")": "(", "]": "[", "}": "{", "）": "（", "」": "「", "》": "《"}
+HAN = re.compile(r"[\u3400-\u9fff]")
+ODD_END = re.compile(r"[^\w)\]}）」》”’\"'`%+!?！？…*]$")
+
+
+def is_usable(text: str, instruction: str, language: Language | None = None) -> bool:
+    """Say whether a tidied subject says something of its own, and not the prompt's words.
+
+    It has to be in `language`, where one is given.
+    """
     letters = [c for c in text if c.isalpha()]
     if len(letters) < 2 or len(letters) * 2 < len(text.replace(" ", "")):
         return False
-    if NOTHING.match(text) or MARKUP.search(text):
+    han = len(HAN.findall(text))
+    if han < 3 and len(text.split()) < 2:
         return False
-    words = text.lower().rstrip(".。 ")
+    if (language == "zh" and not han) or (language == "en" and of_text(text) == "zh"):
+        return False
+    if NOTHING.match(text) or MARKUP.search(text) or ODD_END.search(text) or _is_torn(text):
+        return False
+    words = text.lower()
     if len(words) > 5 and words in instruction.lower():
         return False
     return len(set(words)) >= min(4, len(words)) and not re.search(r"(.{2,12}?)\1{4,}", words)
+
+
+def _is_torn(text: str) -> bool:
+    """Say whether a bracket or a code quote is opened and not closed, or the other way round."""
+    waiting: list[str] = []
+    for c in text:
+        if c in PAIRS.values():
+            waiting.append(c)
+        elif c in PAIRS and (not waiting or waiting.pop() != PAIRS[c]):
+            return True
+    return bool(waiting) or text.count("`") % 2 == 1
 
 
 def line(subject: Subject, style: str) -> str:

@@ -154,7 +154,8 @@ def test_a_subject_is_tidied(given_text: str, expected: str) -> None:
 UNUSABLE = [
     "", "...", "undefined", "subject", "<subject>", "[subject]", "提交说明", "a", "?!?!?!",
     "diff --git a/x b/x", "@@ -1 +1 @@", "```python", "<|im_start|>user", "half \ufffd",
-    "write a commit message for the changes below", "aaaaaaaaaaaa", "the the the the the the",
+    "write a commit message for the changes below", "aaaaaaaaaaaa", "3.md", "word", "修复",
+    "add treap[0}$", "add f(x", "add x)", "add tron- //", "set a =", "add `x", "the the the the the the",
 ]  # fmt: skip
 
 
@@ -167,6 +168,18 @@ def test_what_says_nothing_is_not_used(text: str) -> None:
 @pytest.mark.parametrize("text", ["add a parser", "修复错误", "bump to 1.2.3", "fix typo"])
 def test_what_says_something_is_used(text: str) -> None:
     assert subjects.is_usable(text, "Write a commit message for the changes below.")
+
+
+IN_LANGUAGE = [
+    ("add a parser", "en", True), ("add a parser", "zh", False), ("修复了错误", "zh", True),
+    ("修复了错误", "en", False), ("修复 parse_arguments", "zh", True),
+    ("rename 文件 in the parser", "en", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "language", "expected"), IN_LANGUAGE)
+def test_what_is_in_another_language_is_not_used(text: str, language: Any, expected: bool) -> None:
+    assert subjects.is_usable(text, "", language) is expected
 
 
 READ = [
