@@ -34,6 +34,7 @@ from gptwrite.splitting import split
 from gptwrite.template import Library
 from gptwrite.write import Job, build_request, write
 
+ROUNDS = 3
 ROOT = Path(__file__).parents[2]
 PARAGRAPH = (
     "　　春天来了，冰雪消融，河水涨了起来。他说：“我们该动身了。”于是大家收拾行李，向南走去。\n\n"
@@ -144,19 +145,22 @@ def parts(model: Path, _largest: int) -> None:
         f"parts: {len(chunks)} of at most {chunk} tokens, answers of at most {answer}; {model.name}"
     )
     seconds: dict[int, list[float]] = {1: [], 2: [], 4: []}
+    processor: dict[int, list[float]] = {1: [], 2: [], 4: []}
     written = 0
-    for _ in range(3):
+    for _ in range(ROUNDS):
         for parallel, row in seconds.items():
-            start = time.perf_counter()
+            start, begin = time.perf_counter(), time.process_time()
             done = list(write_parts(engine, chunks, ask, keep, parallel, None))
             row.append(time.perf_counter() - start)
+            processor[parallel].append(time.process_time() - begin)
             written = sum(engine.count_tokens(part.text) for part in done)
     engine.close()
-    one = statistics.median(seconds[1])
+    one, busy = statistics.median(seconds[1]), statistics.median(processor[1])
     for parallel, row in seconds.items():
-        middle = statistics.median(row)
+        middle, used = statistics.median(row), statistics.median(processor[parallel])
         print(
-            f"  {parallel} side by side: {middle:6.2f} s   {one / middle:.2f}x   ({written} tokens)"
+            f"  {parallel} side by side: {middle:6.2f} s {one / middle:5.2f}x   "
+            f"processor {used:6.2f} s {busy / used:5.2f}x   ({written} tokens)"
         )
 
 
