@@ -16,7 +16,7 @@ from typing import Any
 
 from gptwrite import subject as subjects
 from gptwrite.diff import Change, heading
-from gptwrite.engines.base import Engine, Request
+from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.errors import ContextError, EngineError, GptwriteError
 from gptwrite.forms import labels
 from gptwrite.inputs import Inputs
@@ -116,8 +116,9 @@ class Writer:
         requests = [self._limited(self.request(self.shortened(c.patch))) for c in read]
         texts = [""] * len(requests)
         for index, token in self.engine.generate(requests):
-            if not isinstance(token, GptwriteError) and not token.is_thinking:
-                texts[index] += token.text
+            if not isinstance(token, GptwriteError):
+                _heed(token)
+                texts[index] += "" if token.is_thinking else token.text
         found = {c.path: self._note(text) for c, text in zip(read, texts, strict=True)}
         return "\n".join(
             f"{c.path}: {found[c.path]}" if found.get(c.path) else named(c) for c in changes
@@ -208,12 +209,19 @@ class Writer:
     def text(self, request: Request) -> str:
         answer = thought = ""
         for token in self.engine.stream(request):
+            _heed(token)
             if token.is_thinking:
                 thought += token.text
             else:
                 answer += token.text
         self.saw_thinking = bool(thought)
         return answer
+
+
+def _heed(token: Token) -> None:
+    """A request that was cancelled ends the whole message, not this part of it."""
+    if token.finish == "cancelled":
+        raise KeyboardInterrupt
 
 
 def render(changes: Sequence[Change]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gptwrite import commit, diff, git
 from gptwrite.engines import open_engine
 from gptwrite.engines.base import Engine
@@ -13,10 +15,15 @@ from gptwrite.template import Library
 from gptwrite.write import sampling_of
 
 
-def staged_message(settings: Settings, amend: bool = False) -> str:
+def staged_message(
+    settings: Settings,
+    amend: bool = False,
+    on_open: Callable[[Engine], None] = lambda engine: None,
+) -> str:
     """Return the message for the staged changes; raise `GptwriteError` when there are none.
 
-    `amend` counts in what the last commit changed.
+    `amend` counts in what the last commit changed. `on_open` is given the engine, to cancel it;
+    a cancelled one raises KeyboardInterrupt.
     """
     changes = diff.staged(git.base_tree(amend))
     if not changes:
@@ -26,7 +33,9 @@ def staged_message(settings: Settings, amend: bool = False) -> str:
         )
 
     def opener() -> Engine:
-        return open_engine(resolve(settings.model, settings), settings)
+        engine = open_engine(resolve(settings.model, settings), settings)
+        on_open(engine)
+        return engine
 
     template = Library().load(commit.TASK)
     return commit.message(changes, wishes(settings), template, opener)

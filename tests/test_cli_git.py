@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,22 @@ def test_apply_gives_up_when_the_editor_empties_the_message(repository: Reposito
 def test_options_for_git_need_apply(repository: Repository) -> None:
     ran = gptwrite(repository, "commit", "--", "-s")
     assert ran.returncode == 2 and "--apply" in ran.stderr
+
+
+def test_ctrl_c_stops_it_with_130(repository: Repository, models: Callable[..., Path]) -> None:
+    import pexpect
+
+    repository.stage("app.py", "x = 1\n")
+    process = pexpect.spawn(
+        sys.executable, ["-m", "gptwrite", "commit"], cwd=str(repository.path), timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "GPTWRITE_MODEL": str(models()),
+             "TERM": "xterm", "GPTWRITE_COMMIT_BODY": "true"},
+    )  # fmt: skip
+    process.expect("Writing a commit message")
+    process.sendintr()
+    process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 130
 
 
 def test_help_loads_no_engine(repository: Repository) -> None:

@@ -312,6 +312,15 @@ def test_a_random_model_gives_well_formed_messages(
     engine.close()
 
 
+@pytest.mark.parametrize("is_note", [False, True])
+def test_a_cancelled_request_ends_the_whole_message(is_note: bool) -> None:
+    patch = PATCH.format("app.py") + "\n+ many words" * (400 if is_note else 1)
+    engine = ScriptedEngine(lambda _: Token(finish="cancelled"), context_length=256)
+    with pytest.raises(KeyboardInterrupt):
+        write([text_change("app.py", patch)], engine)
+    assert len(engine.requests) == 1 and engine.is_closed
+
+
 def test_wishes_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Wishes().style = "plain"  # type: ignore[misc]

@@ -87,7 +87,9 @@ def commit(
     **options: Any,
 ) -> None:
     from gptwrite import git
-    from gptwrite.errors import UsageError
+    from gptwrite.cli.interrupt import cancelling
+    from gptwrite.engines.base import Engine
+    from gptwrite.errors import GptwriteError, UsageError
     from gptwrite.propose import staged_message
     from gptwrite.settings import load_settings, parse
     from gptwrite.terminal import Terminal
@@ -102,8 +104,21 @@ def commit(
         )
     os.chdir(git.top_folder())  # git names files from the top
     terminal = Terminal(quiet=settings.quiet)
-    with terminal.spinner(say("Writing a commit message…", "正在写提交说明……")):
-        message = staged_message(settings)
+    engines: list[Engine] = []
+
+    def cancel() -> None:
+        for engine in engines:
+            engine.cancel()
+
+    spinner = terminal.spinner(say("Writing a commit message…", "正在写提交说明……"))
+    with spinner, cancelling(cancel) as interrupted:
+        try:
+            message = staged_message(settings, on_open=engines.append)
+        except GptwriteError:
+            if not interrupted():  # Ctrl-C reaches git as well, which then fails
+                raise
+    if interrupted():
+        raise KeyboardInterrupt
     if not apply:
         terminal.out.write(message + "\n")
         terminal.out.flush()
