@@ -76,9 +76,7 @@ class Settings:
     starter_note: bool = _setting(
         True, "say once that larger models write better", "提示一次：更大的模型写得更好"
     )
-    parallel: int = _setting(
-        4, "parts of a long text read side by side", "长文同时阅读的部分数"
-    )
+    parallel: int = _setting(4, "parts of a long text read side by side", "长文同时阅读的部分数")
     cache: bool = _setting(True, "keep the prompt cache on disk", "在磁盘上保留提示缓存")
     cache_size_mb: int = _setting(1024, "size limit of the prompt cache, MB", "提示缓存上限（MB）")
     commit_style: str = _setting(
