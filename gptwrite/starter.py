@@ -21,6 +21,7 @@ from gptwrite.write import Job
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 NOTED_TASKS = ("article",)
+ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
 FIRST, LAST = ("definition",), ("action", "outlook")

@@ -69,4 +69,6 @@ def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> 
     env = {"GPTWRITE_STARTER_NOTE": "true"}
     arguments = ["article", "量子纠缠", "--max-tokens", "8"]
     assert "has no notes on “量子纠缠”" in gptwrite(arguments, env=env).err
+    english = gptwrite(["article", "climate change", "--max-tokens", "8"], env=env)
+    assert "writes Chinese" in english.err
     assert "no notes" not in gptwrite(["article", "茶", "--max-tokens", "8"], env=env).err

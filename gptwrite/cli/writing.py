@@ -268,9 +268,18 @@ def stats_line(stats: Stats) -> str:
 
 
 def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
-    """Say so when the built-in model writes an article on something it was never taught."""
-    from gptwrite.starter import NOTED_TASKS
+    """Say so when the built-in model is asked for what it was never taught."""
+    from gptwrite.starter import ENGLISH_TASKS, NOTED_TASKS
 
+    if job.language == "en" and job.template.name not in ENGLISH_TASKS:
+        terminal.note(
+            say(
+                "The built-in model writes Chinese; for English get a larger one: "
+                "`gptwrite models recommend`.",
+                "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。",
+            )
+        )
+        return
     if job.template.name not in NOTED_TASKS or job.inputs.text:
         return
     topic = job.inputs.topic[:40]
