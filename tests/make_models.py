@@ -146,8 +146,14 @@ def write_model(
     context_length: int = 512,
     seed: int = 1,
     scale: float = 0.3,
+    quantization: str = "",
+    is_tied: bool = False,
 ) -> Path:
-    """Write a random-weight model of `architecture` to `path` and return the path."""
+    """Write a random-weight model of `architecture` to `path` and return the path.
+
+    `quantization` is `Q8_0`, or `Q4_0` with an embedding in Q8_0: blocks of random bytes, which
+    cost what real ones do. `is_tied` leaves the output matrix to the embedding.
+    """
     vocabulary = vocabulary or vocabulary_for(architecture)
     if architecture in ("gpt2", "gptneox"):
         kv_heads = heads
@@ -183,6 +189,13 @@ def write_model(
         feed_forward,
         context_length,
     ):
+        if is_tied and name == "output.weight":
+            continue
+        if quantization and name.endswith(".weight") and "norm" not in name:
+            kind = "Q8_0" if name in ("token_embd.weight", "output.weight") else quantization
+            blocks = _random_blocks(rng, kind, shape, scale / (shape[-1] ** 0.5) * 3)
+            writer.add_tensor(name, blocks, raw_dtype=gguf.GGMLQuantizationType[kind])
+            continue
         if name.endswith("norm.weight"):
             values = np.ones(shape)
         elif name.endswith(".bias"):
@@ -195,6 +208,23 @@ def write_model(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _random_blocks(
+    rng: np.random.Generator, kind: str, shape: tuple[int, ...], deviation: float
+) -> np.ndarray:
+    """Return rows of blocks of 32 weights: a scale in half precision, then random bytes.
+
+    A random byte has a standard deviation of 73.9, a random half byte of 4.6.
+    """
+    size, spread = {"Q8_0": (32, 73.9), "Q4_0": (16, 4.6)}[kind]
+    rows, blocks = shape[0], shape[1] // 32
+    data = np.empty((rows, blocks, 2 + size), dtype=np.uint8)
+    data[..., :2] = np.array([deviation / spread], dtype=np.float16).view(np.uint8)
+    data[..., 2:] = np.frombuffer(rng.bytes(rows * blocks * size), np.uint8).reshape(
+        rows, blocks, size
+    )
+    return data.reshape(rows, blocks * (2 + size))
 
 
 def _write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:

@@ -1,6 +1,6 @@
 """Decode speed of gptwrite against a bare loop over the C API, alone and in company.
 
-    python tests/benchmarks/decode.py MODEL.gguf [--tokens 256] [--rounds 3]
+    python tests/benchmarks/decode.py MODEL.gguf [--tokens 256] [--rounds 3] [--company busy inference]
 
 Every row is measured in this one run, in turn, round by round; the ratio is of the medians. The
 company is one busy process, or a second inference with two threads over the same model. Peak
@@ -147,13 +147,14 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--company", nargs="*", default=["busy", "inference"])
     options = parser.parse_args()
     import llama_cpp
 
     print(f"llama-cpp-python {llama_cpp.__version__}, Python {sys.version.split()[0]}")
     print(f"model {options.model.name}, {options.tokens} tokens, {options.rounds} rounds")
     idle = 0.0
-    for kind in ("", "busy", "inference"):
+    for kind in ("", *options.company):
         with company(kind, options.model):
             bare = bare_loop(options.model, options.tokens, 2)
             own = engine_loop(options.model, options.tokens)
