@@ -32,6 +32,7 @@ SUFFIX = ".state"
 TEMPORARY = ".new-"
 MAGIC = 0x67677371  # "ggsq", LLAMA_STATE_SEQ_MAGIC of llama.h
 HEADER = struct.Struct("<III")  # magic, version, number of tokens; the tokens follow as int32
+LEAST_TOKENS = 256  # of a prompt that is worth a file
 BEGINNING_TOKENS = 32  # shorter shared beginnings are sooner computed than looked for
 SAMPLES, SAMPLE_BYTES = 16, 64 * 1024
 STALE_SECONDS = 3600
@@ -52,7 +53,7 @@ class PromptCache:
 
     folder: Path
     limit_bytes: int
-    least_tokens: int = 256
+    least_tokens: int = LEAST_TOKENS
 
     def pays(self, tokens: int) -> bool:
         """Say whether a state of so many tokens is worth a file."""

@@ -24,7 +24,7 @@ from gptwrite.engines.slot import Slot
 from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError
-from gptwrite.promptcache import PromptCache, open_cache
+from gptwrite.promptcache import LEAST_TOKENS, PromptCache, open_cache
 
 if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
@@ -234,8 +234,12 @@ class LlamaEngine:
 
     def _prefill(self, slot: Slot, done: int) -> int:
         batch = self._batch
-        while done < len(slot.prompt):
-            chunk = slot.prompt[done : done + BATCH_TOKENS]
+        last = len(slot.prompt) - 1
+        while done <= last:
+            # The last token of a prompt that may be kept goes alone, as it does after a restore:
+            # the same sums, so the same seed gives the same text either way.
+            end = last if done < last and last >= LEAST_TOKENS else last + 1
+            chunk = slot.prompt[done : min(done + BATCH_TOKENS, end)]
             for i, token in enumerate(chunk):
                 self._put(i, token, done + i, slot.seq, False)
             batch.logits[len(chunk) - 1] = done + len(chunk) == len(slot.prompt)
