@@ -21,6 +21,8 @@ from gptwrite.write import Job
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 NOTED_TASKS = ("article",)
+# Facts are to be kept to the letter: little chance, and no penalty on words of the prompt.
+NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
 ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
@@ -103,7 +105,7 @@ def with_notes(job: Job) -> Job:
     if topic is None:
         return job
     length = int(job.values.get("length") or 500)
-    sampling = {"seed": secrets.randbelow(2**31), **job.sampling}
+    sampling = {"seed": secrets.randbelow(2**31), **NOTED_SAMPLING, **job.sampling}
     facts = choose_facts(topic, length, Random(sampling["seed"]))
     inputs = replace(job.inputs, text="\n".join(facts))
     return replace(job, inputs=inputs, sampling=sampling)

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import llama_cpp
 import numpy as np
 import yaml
 
+from gptwrite.starter import NOTED_SAMPLING
 from training import generate, ngram
 from training.compose.repetition import repeated_run, support
 from training.generate import Sampling, Written
@@ -66,6 +67,8 @@ def answers(model: llama_cpp.Llama, records: Iterable[Record]) -> list[tuple[Rec
     written = []
     for record in records:
         how = sampling_of(record["task"])
+        if record.get("facts"):
+            how = replace(how, **NOTED_SAMPLING)
         written.append((record, generate.write(model, record["messages"], record["start"], how)))
     return written
 
