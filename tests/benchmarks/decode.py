@@ -4,7 +4,9 @@
 
 Every row is measured in this one run, in turn, round by round; the ratio is of the medians. The
 company is one busy process, or a second inference with two threads over the same model. Peak
-memory is that of a whole process of each kind.
+memory is that of a whole process of each kind. The two live in processes of their own: how long the
+library's threads spin is decided when it is loaded, and gptwrite decides otherwise than the bare
+loop.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
@@ -91,6 +95,37 @@ def engine_loop(path: Path, tokens: int) -> Callable[[], float]:
     return run
 
 
+def loop(kind: str, path: Path, tokens: int) -> Callable[[], float]:
+    return bare_loop(path, tokens, 2) if kind == "bare" else engine_loop(path, tokens)
+
+
+def serve(kind: str, path: Path, tokens: int, connection: Connection) -> None:
+    """Decode whenever told to, and tell the speed."""
+    run = loop(kind, path, tokens)
+    while connection.recv():
+        connection.send(run())
+
+
+@contextmanager
+def worker(kind: str, path: Path, tokens: int) -> Iterator[Callable[[], float]]:
+    """Give a function that decodes in a process of its own and returns tokens a second."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(kind, path, tokens, theirs))
+    process.start()
+
+    def run() -> float:
+        ours.send(True)
+        speed: float = ours.recv()
+        return speed
+
+    try:
+        yield run
+    finally:
+        process.kill()
+        process.join()
+
+
 def spin() -> None:
     end = time.monotonic() + 600
     while time.monotonic() < end:
@@ -137,8 +172,7 @@ def peak_megabytes(kind: str, path: Path, tokens: int) -> float:
 
 
 def _peak(kind: str, path: Path, tokens: int, writer: object) -> None:
-    run = bare_loop(path, tokens, 2) if kind == "bare" else engine_loop(path, tokens)
-    run()
+    loop(kind, path, tokens)()
     writer.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # type: ignore[attr-defined]
 
 
@@ -149,15 +183,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--company", nargs="*", default=["busy", "inference"])
     options = parser.parse_args()
-    import llama_cpp
-
-    print(f"llama-cpp-python {llama_cpp.__version__}, Python {sys.version.split()[0]}")
+    print(f"llama-cpp-python {version('llama-cpp-python')}, Python {sys.version.split()[0]}")
     print(f"model {options.model.name}, {options.tokens} tokens, {options.rounds} rounds")
     idle = 0.0
     for kind in ("", *options.company):
-        with company(kind, options.model):
-            bare = bare_loop(options.model, options.tokens, 2)
-            own = engine_loop(options.model, options.tokens)
+        with (
+            company(kind, options.model),
+            worker("bare", options.model, options.tokens) as bare,
+            worker("gptwrite", options.model, options.tokens) as own,
+        ):
             rows: dict[str, list[float]] = {"bare": [], "gptwrite": []}
             for _ in range(options.rounds):
                 rows["gptwrite"].append(own())

@@ -75,6 +75,17 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[float, float, 
     return seconds, usage.ru_maxrss / 1024, text
 
 
+def warm_up(commands: dict[str, tuple[list[str], dict[str, str]]], tokens: int) -> None:
+    """Run each once unmeasured, for the page cache and for what gptwrite measures of a new model."""
+    for name, (command, environment) in list(commands.items()):
+        few = ["2" if argument == str(tokens) else argument for argument in command]
+        try:
+            run(few, environment)
+        except Missing as reason:
+            print(f"  {name}: left out, {reason}")
+            del commands[name]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
@@ -102,9 +113,8 @@ def main() -> None:
                 continue
             given = [model, str(options.tokens), str(threads), PROMPT]
             commands[name] = ([*peer.command, *given], peer.environment)
+        warm_up(commands, options.tokens)
         rows: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        # Once unmeasured, for the page cache and for what gptwrite measures of a new model.
-        run(*commands["gptwrite"])
         end = time.monotonic() + options.seconds
         for number in range(options.rounds):
             for name in list(rows):
