@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from gptwrite.language import say
+
 
 class ExitCode(IntEnum):
     """Exit status of the process; documented in the README."""
@@ -57,6 +59,13 @@ class EngineError(GptwriteError):
     """A loaded model, or a remote endpoint, failed while generating."""
 
 
+def engine_closed() -> EngineError:
+    """Return the error for an engine that is used after its end."""
+    return EngineError(
+        say("The engine is closed.", "引擎已关闭。"), say("Open it again.", "请重新打开。")
+    )
+
+
 class ContextError(EngineError):
     """A prompt does not fit into the model's context.
 
@@ -65,8 +74,15 @@ class ContextError(EngineError):
 
     def __init__(self, prompt_tokens: int, context_length: int, hint: str = "") -> None:
         super().__init__(
-            f"The prompt has {prompt_tokens} tokens; the context holds {context_length}.",
-            hint or "Shorten the text, or choose a model with a longer context.",
+            say(
+                f"The prompt has {prompt_tokens} tokens; the context holds {context_length}.",
+                f"提示有 {prompt_tokens} 个词元；上下文只能容纳 {context_length} 个。",
+            ),
+            hint
+            or say(
+                "Shorten the text, or choose a model with a longer context.",
+                "请缩短文字，或换用上下文更长的模型。",
+            ),
         )
         self.prompt_tokens = prompt_tokens
         self.context_length = context_length

@@ -55,7 +55,7 @@ class Header:
     @property
     def context_length(self) -> int:
         """The context length the model was trained for, in tokens; 0 when it is not stated."""
-        return int(self.metadata.get(f"{self.architecture}.context_length", 0))
+        return self._number("context_length")
 
     @property
     def chat_template(self) -> str:
@@ -78,18 +78,21 @@ class Header:
         most = max(self.tensor_types, key=lambda tensor_type: self.tensor_types[tensor_type])
         return str(_library().ggml_type_name(most).decode("ascii")).upper()
 
+    @property
+    def layers(self) -> int:
+        """How many layers the model has; 0 when it is not stated."""
+        return self._number("block_count")
+
     def kv_bytes_per_token(self) -> int:
         """Return about how many bytes one token of context takes at 16 bits; 0 if unknown."""
-        arch = self.architecture
         heads = self._number("attention.head_count") or 1
         kv_heads = self._number("attention.head_count_kv") or heads
         width = self._number("embedding_length")
         key = self._number("attention.key_length") or width // heads
         value = self._number("attention.value_length") or width // heads
-        layers = self._number("block_count")
         # Hybrid models keep a growing cache in every n-th layer only.
-        interval = int(self.metadata.get(f"{arch}.full_attention_interval", 1) or 1)
-        return layers // interval * kv_heads * (key + value) * 2
+        interval = self._number("full_attention_interval") or 1
+        return self.layers // interval * kv_heads * (key + value) * 2
 
     def _number(self, key: str) -> int:
         value = self.metadata.get(f"{self.architecture}.{key}", 0)

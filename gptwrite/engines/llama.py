@@ -23,7 +23,8 @@ from gptwrite.engines.sequences import Sequences
 from gptwrite.engines.slot import Slot
 from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
-from gptwrite.errors import ContextError, EngineError, GptwriteError
+from gptwrite.errors import ContextError, EngineError, GptwriteError, engine_closed
+from gptwrite.language import say
 from gptwrite.promptcache import LEAST_TOKENS, PromptCache, open_cache
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class LlamaEngine:
         self, requests: Iterable[Request], parallel: int = 1
     ) -> Iterator[tuple[int, Token | GptwriteError]]:
         if self._closed:
-            raise EngineError("The engine is closed.", "Open it again.")
+            raise engine_closed()
         self._model.clear_abort()
         self._stats = Stats(
             load_seconds=self._load_seconds,
@@ -222,13 +223,13 @@ class LlamaEngine:
         if rc:
             if rc != ABORTED:
                 self._release(slot, active)
-                yield EngineError(f"llama.cpp could not read the prompt (code {rc}).")
+                yield EngineError(say(f"llama.cpp could not read the prompt (code {rc}).",
+                                      f"llama.cpp 无法读取提示（代码 {rc}）。"))  # fmt: skip
             return
         yield from self._emit(slot, -1, active)
         if not self._stats.first_token_seconds:
-            self._stats.first_token_seconds = self._stats.load_seconds + (
-                time.perf_counter() - start
-            )
+            waited = time.perf_counter() - start
+            self._stats.first_token_seconds = self._stats.load_seconds + waited
         if slot.request.reusable and self._sequences.kept[slot.seq] == slot.prompt:
             self._sequences.save(slot.seq, cached)
 
@@ -275,7 +276,8 @@ class LlamaEngine:
             for slot in slots:
                 self._sequences.resync(slot.seq, slot.last)
             if rc != ABORTED:
-                raise EngineError(f"llama.cpp failed to decode (code {rc}).")
+                raise EngineError(say(f"llama.cpp failed to decode (code {rc}).",
+                                      f"llama.cpp 解码失败（代码 {rc}）。"))  # fmt: skip
             return
         if guess:
             yield from self._use_guess(slots[0], guess, seconds, active)

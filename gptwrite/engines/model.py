@@ -20,6 +20,7 @@ from gptwrite.engines import devices, flash, library
 from gptwrite.engines.drafting import DRAFT_TOKENS
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
+from gptwrite.language import say
 from gptwrite.promptcache import context_key, file_identity
 
 BATCH_TOKENS = 512
@@ -36,7 +37,6 @@ NOT_WRITERS = (
     "gemma-embedding",
 )
 RESERVED_BYTES = 256 * 2**20
-KV_BYTES = {1: 2.0, 8: 34 / 32}  # bytes per element of F16 and Q8_0
 KV_TYPE = 1  # F16
 FLASH = {"auto": -1, "off": 0, "on": 1}
 TRIAL_CELLS = 512  # of the contexts that flash attention is measured in
@@ -80,13 +80,21 @@ class LoadedModel:
         self.vocab = self.api.llama_model_get_vocab(self.model)
         self.vocabulary = Vocabulary(self.api, self.vocab)
         if self.vocabulary.size == 0:
-            raise ModelError(f"{path} has no vocabulary.", "Choose another model.")
+            self.close()
+            raise ModelError(
+                say(f"{path} has no vocabulary.", f"{path} 没有词表。"),
+                say("Choose another model.", "请换一个模型。"),
+            )
         trained = self.api.llama_model_n_ctx_train(self.model) or self.header.context_length
         wanted = options.context_length or trained
         self.context_length = min(wanted, trained)
         if wanted > trained:
             self.notes.append(
-                f"context length {wanted} is more than the model was trained for: using {trained}"
+                say(
+                    f"context length {wanted} is more than the model was trained for: "
+                    f"using {trained}",
+                    f"上下文长度 {wanted} 超过模型训练时的长度：改用 {trained}",
+                )
             )
 
     @property
@@ -113,7 +121,7 @@ class LoadedModel:
     def _load(self) -> Any:
         has_gpu = bool(self.api.llama_supports_gpu_offload())
         layers = self.options.gpu_layers if has_gpu else 0
-        total = int(self.header.metadata.get(f"{self.header.architecture}.block_count", 0)) + 1
+        total = self.header.layers + 1
         for attempt in offload_steps(layers, total):
             library.clear_log()
             params = self.api.llama_model_default_params()
@@ -125,27 +133,30 @@ class LoadedModel:
                 self.gpu_layers = total if attempt < 0 else attempt
                 return model
             if attempt:
+                count = total if attempt < 0 else attempt
                 self.notes.append(
-                    f"no room for {total if attempt < 0 else attempt} layers on the GPU"
+                    say(f"no room for {count} layers on the GPU", f"GPU 放不下 {count} 层")
                 )
-        reason = library.reason() or "the library gives no reason"
+        reason = library.reason() or say("the library gives no reason", "库未说明原因")
         if "unknown model architecture" in reason:
             raise ModelError(
-                f"{self.path}: llama.cpp does not know the architecture "
-                f"{self.header.architecture!r}.",
-                "Choose another model, or upgrade gptwrite.",
+                say(
+                    f"{self.path}: llama.cpp does not know the architecture "
+                    f"{self.header.architecture!r}.",
+                    f"{self.path}：llama.cpp 不认识架构“{self.header.architecture}”。",
+                ),
+                say(
+                    "Choose another model, or upgrade gptwrite.", "请换一个模型，或升级 gptwrite。"
+                ),
             )
-        raise ModelError(f"Cannot load {self.path}: {reason}.", "Download the model again.")
+        raise ModelError(
+            say(f"Cannot load {self.path}: {reason}.", f"无法加载 {self.path}：{reason}。"),
+            say("Download the model again.", "请重新下载模型。"),
+        )
 
     def kv_bytes(self, cells: int) -> int:
         """Return about how many bytes the cache of `cells` tokens takes."""
-        meta, arch = self.header.metadata, self.header.architecture
-        heads = int(meta.get(f"{arch}.attention.head_count", 1) or 1)
-        kv_heads = int(meta.get(f"{arch}.attention.head_count_kv", heads) or heads)
-        width = int(meta.get(f"{arch}.embedding_length", 0))
-        key = int(meta.get(f"{arch}.attention.key_length", width // heads))
-        value = int(meta.get(f"{arch}.attention.value_length", width // heads))
-        return int(cells * self.n_layers * kv_heads * (key + value) * KV_BYTES[KV_TYPE])
+        return cells * self.header.kv_bytes_per_token()
 
     def open_context(self, cells: int, sequences: int, threads: int) -> Any:
         """Return a context for `cells` tokens over `sequences` sequences; frees the one before."""
@@ -161,9 +172,15 @@ class LoadedModel:
             context = self.api.llama_init_from_model(self.model, params)
         if not context:
             raise ModelError(
-                f"Cannot open a context of {cells} tokens: "
-                f"{library.reason() or 'not enough memory'}.",
-                "Lower it with --context, or choose a smaller model.",
+                say(
+                    f"Cannot open a context of {cells} tokens: "
+                    f"{library.reason() or 'not enough memory'}.",
+                    f"无法打开 {cells} 词元的上下文：{library.reason() or '内存不足'}。",
+                ),
+                say(
+                    "Lower it with --context, or choose a smaller model.",
+                    "请用 --context 调低，或换用更小的模型。",
+                ),
             )
         self.context, self.cells = context, cells
         return context
@@ -238,13 +255,21 @@ class LoadedModel:
 
     def _reload_with_fewer_layers(self) -> None:
         fewer = self.gpu_layers // 2
-        self.notes.append(f"no GPU memory for the context with {self.gpu_layers} layers: {fewer}")
+        self.notes.append(
+            say(
+                f"no GPU memory for the context with {self.gpu_layers} layers: {fewer}",
+                f"{self.gpu_layers} 层时 GPU 内存放不下上下文：改为 {fewer} 层",
+            )
+        )
         self.api.llama_model_free(self.model)
         params = self.api.llama_model_default_params()
         params.n_gpu_layers = fewer
         self.model = self.api.llama_model_load_from_file(str(self.path).encode("utf-8"), params)
         if not self.model:
-            raise ModelError(f"Cannot load {self.path} again.", "Try --gpu-layers 0.")
+            raise ModelError(
+                say(f"Cannot load {self.path} again.", f"无法重新加载 {self.path}。"),
+                say("Try --gpu-layers 0.", "请试试 --gpu-layers 0。"),
+            )
         self.gpu_layers = fewer
         self.vocab = self.api.llama_model_get_vocab(self.model)
         self.vocabulary = Vocabulary(self.api, self.vocab)
@@ -254,9 +279,16 @@ class LoadedModel:
         needed = self.kv_bytes(cells)
         if available is not None and not self.gpu_layers and needed + RESERVED_BYTES > available:
             raise ModelError(
-                f"A context of {cells} tokens needs {needed / 2**30:.1f} GiB of memory; "
-                f"{available / 2**30:.1f} GiB are free.",
-                "Lower it with --context, or shorten the text.",
+                say(
+                    f"A context of {cells} tokens needs {needed / 2**30:.1f} GiB of memory; "
+                    f"{available / 2**30:.1f} GiB are free.",
+                    f"{cells} 词元的上下文需要 {needed / 2**30:.1f} GiB 内存；"
+                    f"可用 {available / 2**30:.1f} GiB。",
+                ),
+                say(
+                    "Lower it with --context, or shorten the text.",
+                    "请用 --context 调低，或缩短文字。",
+                ),
             )
 
     def abort(self) -> None:
@@ -312,6 +344,12 @@ def _check_architecture(header: gguf_file.Header) -> None:
     causal = header.metadata.get(f"{arch}.attention.causal", True)
     if not causal or any(name in arch for name in NOT_WRITERS):
         raise ModelError(
-            f"{header.path} is an embedding model ({arch}): it cannot write.",
-            "Choose a text-generation model; see `gptwrite models recommend`.",
+            say(
+                f"{header.path} is an embedding model ({arch}): it cannot write.",
+                f"{header.path} 是嵌入模型（{arch}），不能写作。",
+            ),
+            say(
+                "Choose a text-generation model; see `gptwrite models recommend`.",
+                "请选择文本生成模型；见 `gptwrite models recommend`。",
+            ),
         )

@@ -15,6 +15,7 @@ from typing import Any
 from gptwrite.engines.base import Message, Request
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
+from gptwrite.language import say
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,18 @@ def _render_chat(
             continue
         if all(rendered.count(mark) == 1 for mark in marks):
             return _split(rendered, marks, [m.content for m in attempt])
-        problem = "a message is left out, or stands in it more than once"
+        problem = say(
+            "a message is left out, or stands in it more than once", "有消息被漏掉或重复出现"
+        )
     raise ModelError(
-        f"The model's chat template cannot be used: {problem}.",
-        "Choose another model, or see `gptwrite models info`.",
+        say(
+            f"The model's chat template cannot be used: {problem}.",
+            f"模型的对话模板无法使用：{problem}。",
+        ),
+        say(
+            "Choose another model, or see `gptwrite models info`.",
+            "请换一个模型，或查看 `gptwrite models info`。",
+        ),
     )
 
 

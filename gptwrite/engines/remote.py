@@ -37,7 +37,7 @@ from gptwrite.engines.chat_client import (
     several_models,
 )
 from gptwrite.engines.estimate import PER_TURN, CalibratedCount, fewest_tokens
-from gptwrite.errors import ContextError, EngineError, GptwriteError
+from gptwrite.errors import ContextError, EngineError, GptwriteError, engine_closed
 from gptwrite.language import say
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ class RemoteEngine:
         self, requests: Iterable[Request], parallel: int = 1
     ) -> Iterator[tuple[int, Token | GptwriteError]]:
         if self._is_closed:
-            raise EngineError(
-                say("The engine is closed.", "引擎已关闭。"), say("Open it again.", "请重新打开。")
-            )
+            raise engine_closed()
         self._is_cancelled = False
         self._stats = Stats(device=self._endpoint.host, notes=tuple(warnings(self._endpoint)))
         queue: SimpleQueue[Item] = SimpleQueue()

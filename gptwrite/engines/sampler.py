@@ -11,6 +11,7 @@ from gptwrite.engines.base import Alternative, Form, Sampling, Token
 from gptwrite.engines.slot import Slot
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import EngineError
+from gptwrite.language import say
 
 DRY_BASE, DRY_ALLOWED_LENGTH = 1.75, 2
 DRY_BREAKERS = (b"\n", b":", b'"', b"*", "。".encode(), "，".encode())
@@ -39,7 +40,10 @@ def build_chain(
     def add(sampler: Any) -> None:
         if not sampler:
             api.llama_sampler_free(chain)
-            raise EngineError("The library refused a sampler.", "Check the sampling settings.")
+            raise EngineError(
+                say("The library refused a sampler.", "库拒绝了一个采样器。"),
+                say("Check the sampling settings.", "请检查采样设置。"),
+            )
         api.llama_sampler_chain_add(chain, sampler)
 
     is_greedy = sampling.temperature <= 0
@@ -124,8 +128,14 @@ def draw_in_form(
                 return token
         logits[token] = -float("inf")
     raise EngineError(
-        "The model finds no continuation that keeps to the form.",
-        "Try another seed, or a model that knows this language better.",
+        say(
+            "The model finds no continuation that keeps to the form.",
+            "模型找不到符合格式的续写。",
+        ),
+        say(
+            "Try another seed, or a model that knows this language better.",
+            "请换个种子，或换用更懂这种语言的模型。",
+        ),
     )
 
 
