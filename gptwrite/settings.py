@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -21,8 +22,9 @@ from gptwrite.language import say
 PREFIX = "GPTWRITE_"
 
 
-def _setting(default: Any, en: str, zh: str, *choices: str) -> Any:
-    return field(default=default, metadata={"en": en, "zh": zh, "choices": choices})
+def _setting(default: Any, en: str, zh: str, *choices: str, least: float | None = None) -> Any:
+    metadata = {"en": en, "zh": zh, "choices": choices, "least": least}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -43,30 +45,37 @@ class Settings:
         "", "address of an OpenAI-compatible server", "OpenAI 兼容服务器的地址"
     )
     endpoint_timeout: int = _setting(
-        300, "seconds a server may be silent", "服务器无响应的最长秒数"
+        300, "seconds a server may be silent", "服务器无响应的最长秒数", least=1
     )
     ui_language: str = _setting("auto", "language of the interface", "界面语言", "auto", "en", "zh")
     context_length: int = _setting(
         0,
         "context length in tokens; 0 takes the model's own",
         "上下文长度（词元）；0 为模型自身的长度",
+        least=0,
     )
-    gpu_layers: int = _setting(-1, "layers on the GPU; -1 takes all", "放到 GPU 的层数；-1 为全部")
-    threads: int = _setting(0, "threads; 0 chooses", "线程数；0 为自动")
+    gpu_layers: int = _setting(
+        -1, "layers on the GPU; -1 takes all", "放到 GPU 的层数；-1 为全部", least=-1
+    )
+    threads: int = _setting(0, "threads; 0 chooses", "线程数；0 为自动", least=0)
     flash_attention: str = _setting(
         "measure", "flash attention", "flash attention", "measure", "auto", "on", "off"
     )
-    temperature: float | None = _setting(None, "temperature of sampling", "采样温度")
-    top_k: int | None = _setting(None, "most likely tokens to choose from", "候选词元数")
-    top_p: float | None = _setting(None, "share of probability to choose from", "候选概率之和")
-    min_p: float | None = _setting(None, "least share of the likeliest token", "相对最大概率的下限")
+    temperature: float | None = _setting(None, "temperature of sampling", "采样温度", least=0)
+    top_k: int | None = _setting(None, "most likely tokens to choose from", "候选词元数", least=0)
+    top_p: float | None = _setting(
+        None, "share of probability to choose from", "候选概率之和", least=0
+    )
+    min_p: float | None = _setting(
+        None, "least share of the likeliest token", "相对最大概率的下限", least=0
+    )
     repeat_penalty: float | None = _setting(
-        None, "penalty on repetition; 1 is none", "重复惩罚；1 为无"
+        None, "penalty on repetition; 1 is none", "重复惩罚；1 为无", least=0.01
     )
     dry_multiplier: float | None = _setting(
-        None, "DRY penalty on repeated phrases; 0 is none", "DRY 重复短语惩罚；0 为无"
+        None, "DRY penalty on repeated phrases; 0 is none", "DRY 重复短语惩罚；0 为无", least=0
     )
-    max_tokens: int | None = _setting(None, "most tokens to write", "最多写多少词元")
+    max_tokens: int | None = _setting(None, "most tokens to write", "最多写多少词元", least=0)
     seed: int | None = _setting(
         None, "seed; the same gives the same text", "随机种子；相同则文字相同"
     )
@@ -76,9 +85,13 @@ class Settings:
     starter_note: bool = _setting(
         True, "say once that larger models write better", "提示一次：更大的模型写得更好"
     )
-    parallel: int = _setting(4, "parts of a long text read side by side", "长文同时阅读的部分数")
+    parallel: int = _setting(
+        4, "parts of a long text read side by side", "长文同时阅读的部分数", least=1
+    )
     cache: bool = _setting(True, "keep the prompt cache on disk", "在磁盘上保留提示缓存")
-    cache_size_mb: int = _setting(1024, "size limit of the prompt cache, MB", "提示缓存上限（MB）")
+    cache_size_mb: int = _setting(
+        1024, "size limit of the prompt cache, MB", "提示缓存上限（MB）", least=0
+    )
     commit_style: str = _setting(
         "conventional", "style of commit messages", "提交说明的样式",
         "conventional", "plain", "gitmoji",
@@ -93,7 +106,10 @@ class Settings:
         "prefill", "comment",
     )  # fmt: skip
     hook_timeout_seconds: float = _setting(
-        20.0, "hook: seconds after which the commit goes on without", "钩子：超过此秒数即不再等待"
+        20.0,
+        "hook: seconds after which the commit goes on without",
+        "钩子：超过此秒数即不再等待",
+        least=0,
     )
     hook_messages: str = _setting(
         "template",
@@ -146,23 +162,29 @@ def load_settings(
         name = key[len(PREFIX) :].lower()
         if key.startswith(PREFIX) and name in FIELDS and text != "":
             values[name] = parse(name, text, key)
-    values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _check_value(name, value, say("command line", "命令行"))
     return Settings(**values)
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the checked values of the TOML file at `path`; empty when there is none."""
+    values = _parse_toml(_read(path), path)
+    return {name: check(name, value, str(path)) for name, value in values.items()}
+
+
+def _read(path: Path) -> str:
+    """Return the text of the TOML file; empty when there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
+        return ""
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(
             say(f"Cannot read {path}: {exc}.", f"无法读取 {path}：{exc}。"),
             say("Mend the file or its permissions.", "请修复该文件或其权限。"),
         ) from exc
-    values = _parse_toml(text, path)
-    return {name: check(name, value, str(path)) for name, value in values.items()}
 
 
 def _parse_toml(text: str, path: Path) -> dict[str, Any]:
@@ -209,7 +231,7 @@ def check(name: str, value: Any, source: str) -> Any:
     }[kind]
     if not fits:
         raise _wrong(name, value, kind, source)
-    return _check_choice(name, float(value) if kind == "float" else value, source)
+    return _check_value(name, float(value) if kind == "float" else value, source)
 
 
 def parse(name: str, text: str, source: str) -> Any:
@@ -225,15 +247,21 @@ def parse(name: str, text: str, source: str) -> Any:
             value = {"str": str, "int": int, "float": float}[kind](text)
     except (ValueError, KeyError):
         raise _wrong(name, text, kind, source) from None
-    return _check_choice(name, value, source)
+    return _check_value(name, value, source)
 
 
-def _check_choice(name: str, value: Any, source: str) -> Any:
+def _check_value(name: str, value: Any, source: str) -> Any:
     choices = FIELDS[name].metadata["choices"]
     if choices and value not in choices:
         raise ConfigError(
             say(f"{source}: {name} cannot be {value!r}.", f"{source}：{name} 不能是“{value}”。"),
             say(f"Choose one of {', '.join(choices)}.", f"可选：{'、'.join(choices)}。"),
+        )
+    least = FIELDS[name].metadata["least"]
+    if least is not None and not least <= value < math.inf:
+        raise ConfigError(
+            say(f"{source}: {name} cannot be {value}.", f"{source}：{name} 不能是 {value}。"),
+            say(f"The least is {least}.", f"最小为 {least}。"),
         )
     return value
 
@@ -261,7 +289,8 @@ def write_setting(path: Path, name: str, value: Any | None) -> None:
 
     from gptwrite.files import write_atomically
 
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = _read(path)
+    _parse_toml(text, path)
     document = tomlkit.parse(text)
     if value is None:
         document.pop(name, None)

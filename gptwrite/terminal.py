@@ -140,6 +140,11 @@ class Terminal:
         """Write a line to stderr, always."""
         print(safe(text), file=self.err, flush=True)
 
+    def thought(self, text: str) -> None:
+        """Write a piece of reasoning to stderr as it comes."""
+        self.err.write(safe(text) if self.err_is_tty else text)
+        self.err.flush()
+
     def printer(self) -> Printer:
         """Return what prints the text on stdout."""
         if self.out_is_tty and not self.plain:

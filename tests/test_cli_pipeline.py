@@ -233,12 +233,21 @@ def test_a_reader_that_leaves_ends_the_program_quietly(models: Callable[..., Pat
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(("where", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0)])
+def test_a_full_or_closed_stream_is_no_fault_of_the_program(where: str, status: int) -> None:
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m gptwrite config list {where}"],
+                          capture_output=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == status
+    assert (b"No space left" in done.stderr) == (status == 1)
+    assert b"itself failed" not in done.stderr
+
+
 def test_a_fault_of_the_program_exits_with_3_and_leaves_a_report(
     gptwrite: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import gptwrite.inputs\n"
-        "def broken(*a, **k): raise RuntimeError('planted')\n"
+        "def broken(template, words, *rest): raise RuntimeError('planted ' + words[0] + '\\x1b[2J')\n"
         "gptwrite.inputs.gather = broken\n",
         encoding="utf-8",
     )
@@ -246,7 +255,7 @@ def test_a_fault_of_the_program_exits_with_3_and_leaves_a_report(
     env = {"PYTHONPATH": f"{tmp_path}:{here}", "TMPDIR": str(tmp_path)}
     ran = gptwrite(["ask", "secret words", *ECHO], env=env)
     assert ran.status == 3
-    assert "Traceback" not in ran.err and "planted" in ran.err
+    assert "Traceback" not in ran.err and "planted" in ran.err and "\x1b" not in ran.err
     (report,) = tmp_path.glob("gptwrite-bug-*.txt")
     assert "planted" in report.read_text() and "secret" not in report.read_text()
 

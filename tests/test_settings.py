@@ -9,7 +9,7 @@ import pytest
 from conftest import Ran
 
 from gptwrite.errors import ConfigError
-from gptwrite.settings import FIELDS, Settings, config_file, load_settings, write_setting
+from gptwrite.settings import FIELDS, Settings, config_file, load_settings, parse, write_setting
 
 
 def configure(text: str) -> None:
@@ -88,6 +88,24 @@ def test_a_broken_file_can_still_be_found_and_mended(gptwrite: Callable[..., Ran
     configure("seed = \n")
     assert gptwrite(["ask", "x"]).status == 1
     assert gptwrite(["config", "path"]).status == 0
+
+
+def test_a_broken_file_is_not_written_over(gptwrite: Callable[..., Ran]) -> None:
+    configure("seed = \n")
+    ran = gptwrite(["config", "set", "seed", "1"])
+    assert ran.status == 1 and "not valid TOML" in ran.err
+    assert config_file().read_text() == "seed = \n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("parallel", "0"), ("max_tokens", "-1"), ("temperature", "nan"), ("temperature", "inf")],
+)
+def test_numbers_out_of_bounds_are_refused_from_everywhere(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} cannot be {value}"):
+        parse(name, value, "x")
+    with pytest.raises(ConfigError, match=f"{name} cannot be {value}"):
+        load_settings({name: float(value) if name == "temperature" else int(value)})
 
 
 def test_the_interface_language_can_be_configured(gptwrite: Callable[..., Ran]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from gptwrite.terminal import block_end, safe
+from gptwrite.terminal import Terminal, block_end, safe
 
 MARKDOWN = "# 标题\n\n第一段 **重点**。\n\n- 一\n- 二\n\n```python\nx = 1\n\ny = 2\n```\n\n末段。"
 
@@ -124,3 +125,15 @@ def test_a_block_ends_where_markdown_says(text: str, end: int | None) -> None:
 
 def test_safe_keeps_text_and_drops_commands() -> None:
     assert safe("a\tb\n中\x00\x1b[31m\x7f\x9f文") == "a\tb\n中[31m文"
+
+
+@pytest.mark.parametrize(("is_tty", "seen"), [(True, "a[2Jb"), (False, "a\x1b[2Jb")])
+def test_reasoning_cannot_command_a_terminal(is_tty: bool, seen: str) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return is_tty
+
+    terminal = Terminal()
+    terminal.err = Screen()
+    terminal.thought("a\x1b[2Jb")
+    assert terminal.err.getvalue() == seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from gptwrite.errors import ExitCode, GptwriteError
 from gptwrite.language import say
@@ -27,10 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # The reader has what it wanted (`| head`): not an error. Python would complain when it
-        # closes stdout; give it somewhere harmless to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # The reader has what it wanted (`| head`): not an error.
+        _drop_output()
         return int(ExitCode.OK)
+    except OSError as error:
+        # A full disk behind stdout, a folder without permission: the system's fault, not ours.
+        if debug:
+            raise
+        _report(_system_error(error))
+        _drop_output()
+        return int(ExitCode.ERROR)
     except Exception as error:
         if debug:
             raise
@@ -76,6 +83,24 @@ def _decoded_arguments() -> list[str]:
     return [os.fsencode(argument).decode("utf-8", "replace") for argument in sys.argv[1:]]
 
 
+def _drop_output() -> None:
+    """Give a stdout that takes nothing more somewhere harmless to flush to at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _system_error(error: OSError) -> GptwriteError:
+    """Return what the system said in words, with the file it said it of."""
+    what = error.strerror or str(error) or type(error).__name__
+    what += f": {error.filename}" if error.filename else ""
+    return GptwriteError(
+        say(f"The system refuses: {what}.", f"系统拒绝：{what}。"),
+        say("Check the free space and the permissions.", "请检查磁盘空间和权限。"),
+    )
+
+
 def _report(error: GptwriteError) -> None:
     from gptwrite.terminal import safe
 
@@ -85,7 +110,10 @@ def _report(error: GptwriteError) -> None:
 
 
 def _use_utf8() -> None:
-    """Text in and out is UTF-8 whatever the locale says; unencodable leftovers never fail."""
+    """Text out is UTF-8 whatever the locale says; a stream that is closed takes all silently."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:

@@ -142,8 +142,7 @@ def produce(
         for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
                 if options["show_thinking"]:
-                    terminal.err.write(token.text)
-                    terminal.err.flush()
+                    terminal.thought(token.text)
                 continue
             result.text += token.text
             if printer:
