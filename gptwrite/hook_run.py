@@ -27,6 +27,9 @@ from gptwrite.terminal import safe
 
 UNDER_WAY = ("rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 LONGEST_PROBLEM = 160  # characters
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 @dataclass(frozen=True)
@@ -120,18 +123,23 @@ def in_child(work: Callable[[], str], timeout_seconds: float) -> Outcome:
     if not hasattr(os, "fork"):
         return _outcome_of(work)  # a system without fork has no time budget
     reader, writer = os.pipe()
+    # A signal between the fork and the handlers would raise in the middle of what Python does
+    # around a fork, and leave the lock of its logging held for ever.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     child = os.fork()
     if child == 0:
-        _be_child(work, reader, writer, timeout_seconds)
+        _be_child(work, reader, writer, timeout_seconds, mask)
     os.close(writer)
     try:
         with _interruptible():
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             data = _read_until(reader, time.monotonic() + timeout_seconds)
     except KeyboardInterrupt:
         return Outcome(
             problem=say("no message: stopped with Ctrl-C", "没有生成说明：已用 Ctrl-C 停止")
         )
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
@@ -160,12 +168,19 @@ def _outcome_of(work: Callable[[], str]) -> Outcome:
         return Outcome(problem=one_line(f"no message: {type(error).__name__}: {error}"))
 
 
-def _be_child(work: Callable[[], str], reader: int, writer: int, timeout_seconds: float) -> None:
+def _be_child(
+    work: Callable[[], str],
+    reader: int,
+    writer: int,
+    timeout_seconds: float,
+    mask: set[int | signal.Signals],
+) -> None:
     """Do the work, send the outcome as JSON, and end without touching what the parent owns."""
     status = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # Should the parent be killed, the kernel still ends this process soon after its time.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, timeout_seconds + 1)
@@ -204,8 +219,7 @@ def _interruptible() -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    old = {number: signal.signal(number, stop) for number in numbers}
+    old = {number: signal.signal(number, stop) for number in ENDING_SIGNALS}
     try:
         yield
     finally:
