@@ -164,7 +164,8 @@ def _parse(line: bytes) -> Row | None:
         row = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return row if isinstance(row, dict) and "id" in row and "key" in row else None
+    is_ours = isinstance(row, dict) and isinstance(row.get("id"), str | int) and "key" in row
+    return row if is_ours else None
 
 
 class RowFile:
@@ -253,9 +254,9 @@ class Folder:
         )  # fmt: skip
 
     def put(self, item: Item, key: str, row: Row) -> None:
+        name = self._names.pop(item.id, "")
         if "error" in row:
             return
-        name = self._names.pop(item.id)
         path = self._folder / name
         # One place for the unfinished file: whatever a kill leaves there, the next run takes over.
         part = self._folder / PART

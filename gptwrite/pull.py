@@ -74,7 +74,9 @@ def pull(
         name = name or default_name(files[0].name)
         folder = store.models_dir() / name
         lock = store.models_dir() / ".locks" / name
-        with _making(folder), store.lock(lock, lambda: watcher.note(_waiting(name))):
+        _make(lock.parent)
+        # The folder belongs to whoever holds the lock: one that gives up takes it away again.
+        with store.lock(lock, lambda: watcher.note(_waiting(name))), _making(folder):
             present = store.read_record(folder)
             if present and present.reference == str(reference) and _is_whole(present, sha256):
                 return present
@@ -153,9 +155,7 @@ def _is_whole(model: Stored, sha256: str) -> bool:
     return not sha256 or model.files[0].sha256 == sha256
 
 
-@contextlib.contextmanager
-def _making(folder: Path) -> Iterator[None]:
-    """Make the folder; take it away again when nothing came into it."""
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -164,6 +164,12 @@ def _making(folder: Path) -> Iterator[None]:
             say("Set GPTWRITE_DATA_DIR to a folder of yours.",
                 "请把 GPTWRITE_DATA_DIR 设为你自己的目录。"),
         ) from exc  # fmt: skip
+
+
+@contextlib.contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """Make the folder; take it away again when nothing came into it."""
+    _make(folder)
     try:
         yield
     finally:

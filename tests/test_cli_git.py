@@ -72,6 +72,13 @@ def test_commit_works_in_a_subfolder(repository: Repository) -> None:
     assert ran.stdout == "build: add a.gen\n"
 
 
+def test_a_model_in_the_subfolder_is_found_from_there(repository: Repository) -> None:
+    repository.write("sub/mine.gguf", "no model\n")
+    here = repository.at(repository.path / "sub")
+    ran = gptwrite(here, "commit", "--model", "mine.gguf")
+    assert "sub/mine.gguf is not a GGUF file" in ran.stderr
+
+
 def test_nothing_staged_is_an_error_that_says_what_to_do(repository: Repository) -> None:
     repository.git("commit", "-q", "-m", "x")
     ran = gptwrite(repository, "commit")

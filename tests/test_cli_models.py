@@ -179,6 +179,13 @@ def test_an_architecture_the_library_does_not_know_is_told(
     assert "does not know the architecture 'qwenX'" in ran.err
 
 
+def test_what_a_header_says_cannot_command_a_terminal(gptwrite: Run, models: Model) -> None:
+    path = models("qwen2", chat_template="\x1b]0;x\x07{{ messages }}")
+    shown = gptwrite(["models", "info", path])
+    assert shown.status == 0 and "]0;x{{ messages }}" in shown.out
+    assert "\x1b" not in shown.out and "\x07" not in shown.out
+
+
 def test_recommend_marks_one_model_and_tells_what_to_type(gptwrite: Run) -> None:
     ran = gptwrite(["models", "recommend", "--lang", "zh"])
     stars = [line for line in ran.out.splitlines() if line.startswith("* ")]

@@ -42,7 +42,8 @@ def test_a_torn_first_line_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["my diary", "my diary\n", '{"x": 1}\n', '{"id": 1}\n', "[1]\n"]
+    "content",
+    ["my diary", "my diary\n", '{"x": 1}\n', '{"id": 1}\n', "[1]\n", '{"id": [], "key": ""}\n'],
 )
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "r.jsonl"

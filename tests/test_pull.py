@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -286,6 +287,19 @@ def test_two_pulls_of_one_model_share_one_download(
     assert [process.returncode for process in both] == [0, 0], ended
     assert [out.decode().strip() for out, _ in ended] == ["tiny-q8_0"] * 2
     assert len(hub.downloads()) == 1
+
+
+def test_a_pull_that_waited_for_one_that_gave_up_has_its_folder(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def held_until_another_gave_up(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+        with contextlib.suppress(OSError):
+            (store.models_dir() / path.name).rmdir()
+        yield
+
+    monkeypatch.setattr(store, "lock", held_until_another_gave_up)
+    assert fetch(f"hf:{REPO}:Q8_0").path.exists()
 
 
 def test_a_file_that_another_tool_holds_is_not_downloaded_again(hub: HubServer) -> None:

@@ -86,6 +86,8 @@ def commit(
     ] = None,
     **options: Any,
 ) -> None:
+    from dataclasses import replace
+
     from gptwrite import git
     from gptwrite.cli.interrupt import cancelling
     from gptwrite.engines.base import Engine
@@ -102,6 +104,8 @@ def commit(
             say("Options for git need --apply.", "传给 git 的选项需要 --apply。"),
             say("Add --apply, or leave them out.", "请加上 --apply，或去掉它们。"),
         )
+    if settings.model.endswith(".gguf") and Path(settings.model).is_file():
+        settings = replace(settings, model=str(Path(settings.model).absolute()))
     os.chdir(git.top_folder())  # git names files from the top
     terminal = Terminal(quiet=settings.quiet)
     engines: list[Engine] = []

@@ -58,16 +58,17 @@ def info(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     from gptwrite.model_list import describe
+    from gptwrite.terminal import safe
 
     facts = describe(model)
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
-    warnings, template = facts.pop("warnings"), facts.pop("chat_template")
+    warnings, template = facts.pop("warnings"), safe(facts.pop("chat_template"))
     for name, value in facts.items():
         is_words = isinstance(value, dict)
         words = ", ".join(f"{k} {v!r}" for k, v in value.items()) if is_words else value
-        typer.echo(f"{name.replace('_', ' ')}: {words}")
+        typer.echo(safe(f"{name.replace('_', ' ')}: {words}"))
     typer.echo(f"chat template:{' -' if not template else ''}")
     if template:
         typer.echo("  " + template.replace("\n", "\n  "))
