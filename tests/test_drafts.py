@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from gptwrite.cli.drafts import draft_requests
+from gptwrite.cli.writing import save
 from gptwrite.engines.base import Token
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.inputs import Inputs
 from gptwrite.template import Library
+from gptwrite.terminal import Terminal
 from gptwrite.write import Job
 
 Models = Callable[..., Path]
@@ -50,3 +52,11 @@ def test_drafts_without_a_seed_differ(models: Models) -> None:
     engine = LlamaEngine(models())
     assert len(set(texts_of(engine, 4))) == 4
     engine.close()
+
+
+def test_interrupted_drafts_leave_the_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "text.md"
+    path.write_text("whole\n", encoding="utf-8")
+    save("half\n", path, True, Terminal(quiet=True))
+    assert path.read_text(encoding="utf-8") == "whole\n"
+    assert (tmp_path / "text.md.partial").read_text(encoding="utf-8") == "half\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
 from gptwrite.cli.long_input import Progress, finish_reading
+from gptwrite.cli.writing import save
 from gptwrite.engines.base import Engine, Request
 from gptwrite.errors import ExitCode, GptwriteError
-from gptwrite.files import write_atomically
 from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.terminal import Terminal
@@ -83,7 +83,7 @@ def run_drafts(
     else:
         content = RULE.join(texts)
     if options["output"]:
-        write_atomically(options["output"], content)
+        save(content, options["output"], interrupted(), terminal)
     elif options["json"]:
         terminal.out.write(content)
     else:

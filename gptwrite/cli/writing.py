@@ -191,16 +191,21 @@ def _deliver(result: Result, engine: Engine, options: dict[str, Any], terminal: 
             terminal.out.write(content)
             terminal.out.flush()
         return
-    path: Path = options["output"]
-    if result.interrupted:
+    save(content, options["output"], result.interrupted, terminal)
+
+
+def save(content: str, path: Path, is_partial: bool, terminal: Terminal) -> None:
+    """Write the text to `path`, or beside it where it is a part; to stdout if that fails."""
+    if is_partial:
         path = path.with_name(path.name + ".partial")
         terminal.note(say(f"Stopped; what there is: {path}", f"已停止；已写部分在：{path}"))
     try:
         write_atomically(path, content)
     except Exception:
         # The text has been paid for: it must not be lost with the disk's space.
-        terminal.out.write(content)
-        terminal.out.flush()
+        printer = RawPrinter(terminal.out, terminal.out_is_tty)
+        printer.push(content)
+        printer.finish()
         raise
 
 
