@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from gptwrite.errors import UsageError
 from gptwrite.files import decode, read_text
@@ -22,9 +21,11 @@ class Inputs:
     text: str = ""
 
 
-def read_stdin(stdin: BinaryIO, is_tty: bool) -> str:
-    """Return the text on standard input; empty for a terminal."""
-    return "" if is_tty else decode(stdin.read(), say("standard input", "标准输入"))
+def read_stdin() -> str:
+    """Return the text on standard input; empty for a terminal, or where it is closed."""
+    if stdin_is_tty():
+        return ""
+    return decode(sys.stdin.buffer.read(), say("standard input", "标准输入"))
 
 
 def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdin: str) -> Inputs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from gptwrite.engines import open_engine
 from gptwrite.engines.base import Engine, Finish, Stats, Token
 from gptwrite.errors import ExitCode, UsageError
 from gptwrite.files import write_atomically
-from gptwrite.inputs import Inputs, gather, read_stdin, stdin_is_tty
+from gptwrite.inputs import Inputs, gather, read_stdin
 from gptwrite.language import Language, say
 from gptwrite.longtext import Reading
 from gptwrite.models import BUILTIN, resolve
@@ -83,8 +82,7 @@ def _job(
             say(f"--lang cannot be {lang!r}.", f"--lang 不能是“{lang}”。"),
             say("Choose auto, zh or en.", "可选：auto、zh、en。"),
         )
-    stdin = read_stdin(sys.stdin.buffer, False) if not stdin_is_tty() else ""
-    inputs = gather(template, options["words"] or [], options["file"] or [], stdin)
+    inputs = gather(template, options["words"] or [], options["file"] or [], read_stdin())
     language = text_language(inputs) if lang == "auto" else cast(Language, lang)
     job = Job(
         template,
