@@ -305,7 +305,7 @@ def test_an_interrupt_keeps_what_was_written_and_exits_with_130(
     model = models("qwen2", context_length=100_000, layers=4)
     process = subprocess.Popen(
         [sys.executable, "-m", "gptwrite", "ask", "x", "-m", str(model),
-         "--max-tokens", "90000", "-q"],
+         "--max-tokens", "90000", "-q", "-t", "0", "--repeat-penalty", "1"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout

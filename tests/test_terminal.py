@@ -81,7 +81,21 @@ def test_lines_fit_an_80_column_window() -> None:
 
 def test_ctrl_c_keeps_the_text_and_restores_the_terminal(models: Callable[..., Path]) -> None:
     model = models("qwen2", context_length=100_000, layers=4)
-    child = spawn(["ask", "x", "-m", str(model), "--max-tokens", "90000", "--plain"])
+    child = spawn(
+        [
+            "ask",
+            "x",
+            "-m",
+            str(model),
+            "--max-tokens",
+            "90000",
+            "--plain",
+            "-t",
+            "0",
+            "--repeat-penalty",
+            "1",
+        ]
+    )
     before = termios.tcgetattr(child.child_fd)
     child.expect(r"\S{3}")
     child.sendintr()

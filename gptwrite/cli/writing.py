@@ -18,7 +18,7 @@ from gptwrite.files import write_atomically
 from gptwrite.inputs import Inputs, gather, read_stdin
 from gptwrite.language import Language, say
 from gptwrite.longtext import Reading
-from gptwrite.models import BUILTIN, resolve
+from gptwrite.models import BUILTIN, ModelSpec, builtin_path, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
@@ -59,7 +59,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
             from gptwrite.cli.drafts import run_drafts
 
             return run_drafts(job, engine, options, terminal, how)
-        result = produce(job, engine, options, terminal, how)
+        result = produce(job, engine, options, terminal, spec, how)
     finally:
         engine.close()
     finish_reading(how, options["trace"], engine.context_length, result.interrupted)
@@ -129,6 +129,7 @@ def produce(
     engine: Engine,
     options: dict[str, Any],
     terminal: Terminal,
+    spec: ModelSpec,
     how: Reading | None = None,
 ) -> Result:
     """Stream the text to where it belongs and return it; Ctrl-C ends it, keeping what there is."""
@@ -136,6 +137,10 @@ def produce(
     is_shown = not options["json"] and not options["output"]
     printer = terminal.printer() if is_shown else None
     tokens = write(job, engine, how)
+    if Path(spec.location) == builtin_path():
+        from gptwrite.starter import without_repeats
+
+        tokens = without_repeats(tokens)
     with cancelling(engine.cancel) as interrupted:
         for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
