@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from gptwrite.engines.base import Token
 from gptwrite.write import Job
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
@@ -93,33 +92,6 @@ def choose_facts(topic: Topic, length: int, rng: Random) -> list[str]:
     wanted = max(LEAST_FACTS, round(length / CHARACTERS_A_FACT))
     dropped = rng.sample(rows[1:], max(0, len(rows) - wanted))
     return [rng.choice(fact) for role, fact in rows if (role, fact) not in dropped]
-
-
-def without_repeats(tokens: Iterator[Token]) -> Iterator[Token]:
-    """Leave out every line that stood in the text before: a small model likes to begin again.
-
-    A line is held back only for as long as it may still become an earlier one.
-    """
-    seen: set[str] = set()
-    line = held = ""
-    has_dropped = False
-    for token in tokens:
-        shown = ""
-        for character in "" if token.is_thinking else token.text:
-            if character != "\n":
-                line += character
-                held += character
-                if not any(old.startswith(line) for old in seen):
-                    shown, held = shown + held, ""
-            elif line in seen:
-                line, held, has_dropped = "", "", True
-            elif line or not has_dropped:  # the blank line behind a dropped one goes with it
-                shown += held + "\n"
-                seen |= {line} - {""}
-                line, held, has_dropped = "", "", False
-        if token.finish and line not in seen:
-            shown, held = shown + held, ""
-        yield token if token.is_thinking else replace(token, text=shown)
 
 
 def with_notes(job: Job) -> Job:

@@ -9,7 +9,6 @@ import pytest
 from conftest import Ran
 
 from gptwrite import starter
-from gptwrite.engines.base import Token
 
 REQUESTS = [
     ("气候变化", "气候变化"),
@@ -48,25 +47,6 @@ def test_more_length_gets_more_facts_and_no_fact_twice() -> None:
         used = [next(i for i, pair in enumerate(pairs) if fact in pair) for fact in facts]
         assert len(set(used)) == len(used)
         assert facts[0] in topic.facts["definition"][0]
-
-
-LINES = [
-    ("# 题\n\n## 甲\n\n一。\n\n## 甲\n\n二。\n", "# 题\n\n## 甲\n\n一。\n\n二。\n"),
-    ("一。\n\n一。二。", "一。\n\n一。二。"),
-    ("一。\n\n一。", "一。\n\n"),
-    ("- 甲\n- 乙\n- 甲\n\n完。", "- 甲\n- 乙\n完。"),
-    ("没有重复\n\n\n的两行", "没有重复\n\n\n的两行"),
-]
-
-
-@pytest.mark.parametrize(("text", "shown"), LINES)
-@pytest.mark.parametrize("size", [1, 2, 5, 100])
-def test_a_line_that_stood_there_before_is_left_out(text: str, shown: str, size: int) -> None:
-    tokens = [Token(text=text[i : i + size]) for i in range(0, len(text), size)]
-    tokens.append(Token(finish="stop"))
-    given = list(starter.without_repeats(iter(tokens)))
-    assert "".join(token.text for token in given) == shown
-    assert len(given) == len(tokens) and given[-1].finish == "stop"
 
 
 def test_the_same_seed_chooses_the_same_facts() -> None:

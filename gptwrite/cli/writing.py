@@ -138,7 +138,7 @@ def produce(
     printer = terminal.printer() if is_shown else None
     tokens = write(job, engine, how)
     if Path(spec.location) == builtin_path():
-        from gptwrite.starter import without_repeats
+        from gptwrite.repeats import without_repeats
 
         tokens = without_repeats(tokens)
     with cancelling(engine.cancel) as interrupted:
