@@ -2,8 +2,8 @@
 
     python -m training.samples --out training/outputs.md
 
-The texts to work on come from the held-out evaluation files where there are any; seeds are 1 to 10.
-Nothing is chosen or left out.
+The texts to work on are our own; those of the reviews, commit messages and stories were written
+after the training. Seeds are 1 to 10. Nothing is chosen or left out.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from gptwrite.engines.base import Engine
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.inputs import Inputs
 from gptwrite.models import builtin_path
+from gptwrite.repeats import without_repeats
 from gptwrite.starter import with_notes
 from gptwrite.template import Library
 from gptwrite.write import Job, text_language, write
 
+CORPUS = Path(__file__).parent / "corpus" / "tasks"
 TOPICS = {
     "article": "气候变化 春节 人工智能 茶 睡眠 黑洞 苏州 面试 量子纠缠 我家的猫",
     "poetry": "秋夜 春雨 送别友人 梅花 江上 故乡 登高 明月 雪后 夏荷",
@@ -40,7 +42,7 @@ SPELL = "我们今天去工园玩。|他的身体很健慷。|请按时完成作
 POLISH = "我觉得这个方案的话其实是可以的，但是呢还有一些问题需要去进行解决。|会议在明天的上午的九点钟的时候开始。|他因为生病的原因所以没有来。|这个东西非常非常的好用，大家都觉得好用。|我们对这个问题进行了认真的讨论。"
 
 
-def jobs(task: str, evaluation: Path) -> Iterator[Inputs]:
+def jobs(task: str, corpus: Path) -> Iterator[Inputs]:
     """Yields the ten inputs of a task."""
     if task in TOPICS:
         yield from (Inputs(topic) for topic in TOPICS[task].split())
@@ -49,14 +51,12 @@ def jobs(task: str, evaluation: Path) -> Iterator[Inputs]:
     elif task in ("translate", "spell", "polish"):
         lines = {"translate": TRANSLATE, "spell": SPELL, "polish": POLISH}[task].split("|")
         yield from (Inputs("", line) for line in (lines * 2)[:10])
-    elif task in ("commit-message", "review"):
-        for record in read(evaluation / "commits.jsonl")[:10]:
-            yield Inputs("", record["messages"][-1]["content"].split("\n\n", 1)[1])
-    elif task == "explain-code":
-        for record in read(evaluation / "code.jsonl")[:10]:
-            yield Inputs("", f"# {record['name']}\n{record['test']}")
+    elif task == "commit-message":
+        yield from (Inputs("", r["diff"]) for r in read(corpus / "diffs.jsonl")[:40:4])
+    elif task in ("review", "explain-code"):
+        yield from (Inputs("", r["code"]) for r in read(corpus / "review.jsonl")[:10])
     else:  # summary, title, continue
-        yield from (Inputs("", r["text"]) for r in read(evaluation / "summaries.jsonl")[:10])
+        yield from (Inputs("", r["text"]) for r in read(corpus / "stories.jsonl")[:10])
 
 
 def read(path: Path) -> list[dict]:
@@ -67,7 +67,7 @@ def read(path: Path) -> list[dict]:
 def sample(task: str, inputs: Inputs, seed: int, engine: Engine, library: Library) -> str:
     """Returns one output with what it was asked for."""
     job = Job(library.load(task), inputs, text_language(inputs), sampling={"seed": seed})
-    tokens = list(write(with_notes(job), engine))
+    tokens = list(without_repeats(write(with_notes(job), engine)))
     text = "".join(token.text for token in tokens if not token.is_thinking).rstrip()
     end = "" if tokens and tokens[-1].finish == "stop" else " [not ended]"
     asked = (inputs.topic or inputs.text).replace("\n", " ")
@@ -77,7 +77,7 @@ def sample(task: str, inputs: Inputs, seed: int, engine: Engine, library: Librar
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=builtin_path())
-    parser.add_argument("--evaluation", type=Path, default=Path("training/build/eval"))
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--out", type=Path, default=Path("training/outputs.md"))
     parser.add_argument("--only", default="")
     options = parser.parse_args()
@@ -85,7 +85,7 @@ def main() -> None:
     parts = ["# Ten outputs of each task\n\nNothing chosen, nothing left out; seeds 1 to 10.\n"]
     for task in options.only.split(",") if options.only else library.names():
         parts.append(f"## {task}\n")
-        for seed, inputs in enumerate(jobs(task, options.evaluation), 1):
+        for seed, inputs in enumerate(jobs(task, options.corpus), 1):
             parts.append(sample(task, inputs, seed, engine, library))
     options.out.write_text("\n".join(parts), encoding="utf-8")
     engine.close()
