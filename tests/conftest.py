@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,11 @@ from typing import Any
 import pytest
 import real_vocabularies
 from make_models import CHATML, write_model
+
+# A job started in the background inherits "ignore SIGINT", and hands it on to what it starts: the
+# tests of Ctrl-C would then test nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOPBACK = ("127.", "::1", "localhost")
 
