@@ -148,11 +148,13 @@ def write_model(
     scale: float = 0.3,
     quantization: str = "",
     is_tied: bool = False,
+    is_endless: bool = False,
 ) -> Path:
     """Write a random-weight model of `architecture` to `path` and return the path.
 
     `quantization` is `Q8_0`, or `Q4_0` with an embedding in Q8_0: blocks of random bytes, which
-    cost what real ones do. `is_tied` leaves the output matrix to the embedding.
+    cost what real ones do. `is_tied` leaves the output matrix to the embedding. `is_endless` keeps
+    control tokens from ever being the likeliest: written greedily, the text does not end by itself.
     """
     vocabulary = vocabulary or vocabulary_for(architecture)
     if architecture in ("gpt2", "gptneox"):
@@ -202,6 +204,8 @@ def write_model(
             values = np.zeros(shape)
         else:
             values = rng.normal(0, scale / (shape[-1] ** 0.5) * 3, shape)
+        if is_endless and name == "output.weight":
+            values[[i for i, kind in enumerate(vocabulary.types) if kind == CONTROL]] = 0
         writer.add_tensor(name, values.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

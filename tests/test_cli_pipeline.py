@@ -302,7 +302,7 @@ def test_writing_imports_no_network_module(models: Callable[..., Path]) -> None:
 def test_an_interrupt_keeps_what_was_written_and_exits_with_130(
     models: Callable[..., Path],
 ) -> None:
-    model = models("qwen2", context_length=100_000, layers=4)
+    model = models("qwen2", context_length=100_000, layers=4, is_endless=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "gptwrite", "ask", "x", "-m", str(model),
          "--max-tokens", "90000", "-q", "-t", "0", "--repeat-penalty", "1"],
@@ -318,7 +318,9 @@ def test_an_interrupt_keeps_what_was_written_and_exits_with_130(
 
 
 def test_an_interrupt_while_reading_a_long_prompt_stops_it(models: Callable[..., Path]) -> None:
-    model = models("qwen2", context_length=200_000, layers=4, width=256, feed_forward=1024)
+    model = models(
+        "qwen2", context_length=200_000, is_endless=True, layers=4, width=256, feed_forward=1024
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "gptwrite", "ask", "-", "-m", str(model), "--stats"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -80,7 +80,7 @@ def test_lines_fit_an_80_column_window() -> None:
 
 
 def test_ctrl_c_keeps_the_text_and_restores_the_terminal(models: Callable[..., Path]) -> None:
-    model = models("qwen2", context_length=100_000, layers=4)
+    model = models("qwen2", context_length=100_000, layers=4, is_endless=True)
     child = spawn(
         [
             "ask",
