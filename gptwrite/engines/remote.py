@@ -153,7 +153,8 @@ class RemoteEngine:
                 else:
                     raise token
         finally:
-            for future in running.values():
+            # A second cancel would interrupt the closing of a connection that the first began.
+            for future in () if self._is_cancelled else running.values():
                 future.cancel()
             self._stats.context_length = self._known_context() or DEFAULT_CONTEXT
 
