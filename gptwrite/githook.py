@@ -110,11 +110,12 @@ def _before_note(hooks: Path) -> tuple[str, ...]:
 
 def _put(hooks: Path, is_shared: bool) -> Path:
     path = hooks / NAME
+    before = hooks / (NAME + BEFORE)
     made = not hooks.exists() or (_is_ours(path) and MADE_FOLDER in _read(path))
+    is_set_aside = False
     try:
         hooks.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path) and not _is_ours(path):
-            before = hooks / (NAME + BEFORE)
             if os.path.lexists(before):
                 raise GptwriteError(
                     say(f"{before} is there from before, and {path} is not ours.",
@@ -122,9 +123,14 @@ def _put(hooks: Path, is_shared: bool) -> Path:
                     say("Remove the one that is not needed.", "请删除不需要的那个。"),
                 )  # fmt: skip
             path.rename(before)
+            is_set_aside = True
+        write_atomically(path, shim(is_shared, made), mode=0o755)
     except OSError as exc:
         raise _failed(path, exc) from exc
-    write_atomically(path, shim(is_shared, made), mode=0o755)
+    except GptwriteError:
+        if is_set_aside:
+            os.replace(before, path)  # a hook that was there goes on running
+        raise
     return path
 
 

@@ -549,3 +549,21 @@ def test_a_python_that_is_gone_leaves_a_comment_and_the_commit_goes_on(
     repository.stage("a.md", "a\n")
     repository.git("commit", "--allow-empty-message", env={"PATH": "/usr/bin:/bin"})
     assert "\n; gptwrite: no message: it ended with status 127\n" in repository.seen
+
+
+def test_a_foreign_hook_stays_in_place_when_ours_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    foreign = hooks / "prepare-commit-msg"
+    foreign.write_text("#!/bin/sh\nexit 0\n")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GptwriteError, match="No space left"):
+        githook._put(hooks, False)
+    assert foreign.read_text() == "#!/bin/sh\nexit 0\n"
+    assert [path.name for path in hooks.iterdir()] == ["prepare-commit-msg"]
