@@ -19,7 +19,7 @@ from gptwrite.language import of_text, say
 from gptwrite.partials import Partials
 from gptwrite.parts import Ask, Judge, Part, write_parts
 from gptwrite.splitting import Chunk, Count, paragraph_separator, paragraphs, split
-from gptwrite.trace import Trace
+from gptwrite.trace import BETWEEN_PARTIALS, Trace
 
 MARGIN_TOKENS = 8  # between what is counted and the end of the context
 LONGEST_CHUNK = 4096  # tokens: a longer part costs more time a token, and parts run side by side
@@ -103,7 +103,7 @@ def condense(
             _tell(how, "map_reduce", level, part, len(text))
             condensed.append(part.text)
             yield Token()
-        joined = "\n\n".join(part for part in condensed if part)
+        joined = BETWEEN_PARTIALS.join(part for part in condensed if part)
         if level > 1 and len(joined) >= len(text):
             raise EngineError(
                 say("The model does not get the text any shorter.", "模型无法再缩短这段文字。"),
@@ -138,6 +138,8 @@ def refine(
     for chunk in _chunks(engine, text, ask, room):
         joined = f"{summary}\n\n{chunk.text}" if summary else chunk.text
         if chunk.end == len(text) and fits(joined):
+            # This part has no summary of its own: it goes into the task's request as it is.
+            _tell(how, "refine", 1, Part(chunk, chunk.text, "stop"), len(text))
             return joined
         asked = replace(chunk, text=joined)
         for part in _write(engine, [asked], ask, room, _kept, how):

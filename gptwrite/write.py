@@ -82,28 +82,36 @@ def write(job: Job, engine: Engine, how: Reading | None = None) -> Iterator[Toke
             text += token.text
         yield token
     if how.trace:
-        how.trace.text = text
+        how.trace.texts = [text]
 
 
 def _write(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
-    if is_long(job, engine):
-        if job.template.long_input == "per_chunk":
-            tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
-            limit = job.sampling.get("max_tokens")
-            yield from tokens if limit is None else _limited(tokens, limit, engine)
-            return
-        short = yield from shortened(job, engine, how)
-        if short is None:
-            yield Token(finish="cancelled")
-            return
-        job = short
-    elif how.trace:
-        text = material(job)
-        how.trace.part(1, 0, (0, len(text)), text, engine.count_tokens(text), False)
-    request = build_request(job)
-    if request.answer and job.template.show_answer:
+    if job.template.long_input == "per_chunk" and is_long(job, engine):
+        tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
+        limit = job.sampling.get("max_tokens")
+        yield from tokens if limit is None else _limited(tokens, limit, engine)
+        return
+    short = yield from fitting(job, engine, how)
+    if short is None:
+        yield Token(finish="cancelled")
+        return
+    request = build_request(short)
+    if request.answer and short.template.show_answer:
         yield Token(text=request.answer)
     yield from engine.stream(request)
+
+
+def fitting(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:
+    """Return the job with an input that fits into one pass: its own, or what that becomes.
+
+    Yields an empty token for each part that was read; returns None when the engine was stopped.
+    """
+    if is_long(job, engine):
+        return (yield from shortened(job, engine, how))
+    if how.trace:
+        text = material(job)
+        how.trace.part(1, 0, (0, len(text)), text, engine.count_tokens(text), False)
+    return job
 
 
 def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:
@@ -117,10 +125,8 @@ def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, 
         raise ContextError(
             tokens,
             engine.context_length,
-            say(f"{job.template.name} needs its text in one piece: shorten it, or choose a model "
-                "with a longer context.",
-                f"{job.template.name} 须一次读完全文：请缩短文字，或换用上下文更长的模型。"),
-        )  # fmt: skip
+            _one_piece(job.template),
+        )
     part_job = _part_job(job)
 
     def ask(text: str) -> Request:
@@ -132,6 +138,17 @@ def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, 
     read = condense if job.template.long_input == "map_reduce" else refine
     short = yield from read(engine, material(job), ask, fits, how)
     return None if short is None else _with_material(job, short)
+
+
+def _one_piece(template: Template) -> str:
+    """Return what to do where a long text cannot be shortened for the task."""
+    if template.long_input == "per_chunk":
+        return say(f"{template.name} does a long text part by part, and writes no drafts of it: "
+                   "leave out --drafts.",
+                   f"{template.name} 逐部分处理长文，不能同时写几份草稿：请去掉 --drafts。")  # fmt: skip
+    return say(f"{template.name} needs its text in one piece: shorten it, or choose a model "
+               "with a longer context.",
+               f"{template.name} 须一次读完全文：请缩短文字，或换用上下文更长的模型。")  # fmt: skip
 
 
 def is_long(job: Job, engine: Engine) -> bool:

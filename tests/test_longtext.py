@@ -93,7 +93,7 @@ def test_no_part_of_the_input_is_dropped(
     answer = text_of(write(job(task, text, policy), EchoEngine(context, ranges), how))
     assert seen(answer)[:1] == [f"MARK0TO{last}"]
     first = sorted((p["start"], p["end"]) for p in trace.parts if p["level"] == 1)
-    assert first[0][0] == 0
+    assert first[0][0] == 0 and first[-1][1] == len(text)
     assert all(a[1] == b[0] for a, b in pairwise(first))
 
 
@@ -349,6 +349,40 @@ def test_the_trace_says_which_part_fed_which_sentence() -> None:
         source = row["chunks"][0]["id"]
         (chunk,) = [c for c in rows["chunks"] if c["id"] == source]
         assert topic in text[chunk["start"] : chunk["end"]]
+
+
+def test_the_trace_of_a_part_of_a_higher_level_names_the_parts_it_was_made_of() -> None:
+    text, last = marked(FILLER, 20_000)
+    trace = Trace()
+    list(write(job("summary", text), EchoEngine(400, ranges), Reading(trace=trace)))
+    chunks = {chunk["id"]: chunk for chunk in json.loads(trace.to_json())["chunks"]}
+    assert max(chunk["level"] for chunk in chunks.values()) >= 3
+
+    def markers(chunk: dict[str, Any]) -> set[int]:
+        """Return the markers in the input that fed the chunk, through all levels."""
+        if chunk["level"] == 1:
+            return {int(m[1]) for m in MARKER.finditer(text[chunk["start"] : chunk["end"]])}
+        return set().union(*(markers(chunks[name]) for name in chunk["from"]))
+
+    for chunk in chunks.values():
+        if chunk["level"] > 1:
+            assert chunk["from"]
+            assert all(name.startswith(f"{chunk['level'] - 1}.") for name in chunk["from"])
+    top = [chunk for chunk in chunks.values() if chunk["level"] == trace.parts[-1]["level"]]
+    assert set().union(*map(markers, top)) == set(range(last + 1))
+
+
+def test_a_sentence_that_was_rewritten_in_place_is_traced_to_its_own_part_alone() -> None:
+    """Sentences that are all alike: only the place can tell whose they are."""
+    text = "春天来了，花开了。" * 300
+    trace = Trace()
+    answer = text_of(write(job("polish", text), EchoEngine(300, rewritten), Reading(trace=trace)))
+    rows = json.loads(trace.to_json())
+    assert answer == text and len(rows["chunks"]) > 3
+    spans = {chunk["id"]: range(chunk["start"], chunk["end"]) for chunk in rows["chunks"]}
+    for number, row in enumerate(rows["sentences"]):
+        (source,) = row["chunks"]
+        assert number * 9 in spans[source["id"]] and source["overlap"] == 1
 
 
 def test_a_real_model_reads_the_parts_side_by_side_as_it_does_one_by_one(

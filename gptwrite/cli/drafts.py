@@ -3,63 +3,68 @@
 from __future__ import annotations
 
 import json
+import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
-from gptwrite.cli.long_input import Progress, finish_reading
-from gptwrite.cli.writing import save
-from gptwrite.engines.base import Engine, Request
-from gptwrite.errors import ExitCode, GptwriteError
+from gptwrite.cli.long_input import Progress
+from gptwrite.cli.writing import Result, fresh, save
+from gptwrite.engines.base import Engine, Request, Token
+from gptwrite.errors import GptwriteError
 from gptwrite.language import say
 from gptwrite.longtext import Reading
+from gptwrite.models import ModelSpec
 from gptwrite.terminal import Terminal
-from gptwrite.write import Job, build_request, is_long, shortened
+from gptwrite.write import Job, build_request, fitting
 
 RULE = "\n---\n\n"
+FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numbers of 32 bits
 
 
 def draft_requests(job: Job, count: int) -> list[Request]:
     """Return `count` requests alike but for their seeds, which follow the first one's."""
     request = build_request(job)
     seed = request.sampling.seed
-    seeds = [None if seed is None else seed + i for i in range(count)]
-    return [replace(request, sampling=replace(request.sampling, seed=s)) for s in seeds]
+    first = secrets.randbelow(FIRST_SEEDS) if seed is None else seed
+    return [
+        replace(request, sampling=replace(request.sampling, seed=first + i)) for i in range(count)
+    ]
 
 
 def fit(job: Job, engine: Engine, terminal: Terminal, how: Reading) -> Job | None:
     """Return the job with an input that all drafts can be written from; None when interrupted."""
-    if not is_long(job, engine):
-        return job
     with (
         cancelling(engine.cancel) as interrupted,
         terminal.spinner(say("Reading…", "正在阅读……")) as spinner,
     ):
         if isinstance(how.progress, Progress):
             how.progress.spinner = spinner
-        reading = shortened(job, engine, how)
+        reading = fitting(job, engine, how)
         while not interrupted():
             try:
                 next(reading)
             except StopIteration as end:
                 short: Job | None = end.value
-                finish_reading(how, None, engine.context_length)
                 return short
     return None
 
 
-def run_drafts(
-    job: Job, engine: Engine, options: dict[str, Any], terminal: Terminal, how: Reading
-) -> int:
-    """Write the drafts one below the other, in order; return the exit status."""
-    fitting = fit(job, engine, terminal, how)
-    if fitting is None:
-        return ExitCode.INTERRUPTED
-    job = fitting
-    requests = draft_requests(job, options["drafts"])
-    beginning = requests[0].answer if job.template.show_answer else ""
-    texts = [beginning] * len(requests)
-    finishes: list[str] = ["cancelled"] * len(requests)
+def write_drafts(
+    job: Job,
+    engine: Engine,
+    options: dict[str, Any],
+    terminal: Terminal,
+    spec: ModelSpec,
+    how: Reading,
+) -> list[Result]:
+    """Return the drafts in order, at least one; the first error of any is raised."""
+    short = fit(job, engine, terminal, how)
+    if short is None:
+        return [Result(interrupted=True)]
+    requests = draft_requests(short, options["drafts"])
+    written: list[list[Token]] = [[] for _ in requests]
     errors: list[GptwriteError] = []
     with (
         cancelling(engine.cancel) as interrupted,
@@ -68,30 +73,57 @@ def run_drafts(
         for index, token in engine.generate(requests, parallel=len(requests)):
             if isinstance(token, GptwriteError):
                 errors.append(token)
-            elif not token.is_thinking:
-                texts[index] += token.text
-                finishes[index] = token.finish or finishes[index]
+            else:
+                written[index].append(token)
+        is_stopped = interrupted()
     if errors:
         raise errors[0]
-    texts = [text.rstrip("\n") + "\n" for text in texts]
+    results = []
+    for request, tokens in zip(requests, written, strict=True):
+        beginning = request.answer if job.template.show_answer else ""
+        result = Result(beginning, seed=request.sampling.seed, interrupted=is_stopped)
+        thoughts = ""
+        for token in fresh(iter(tokens), spec):
+            if token.is_thinking:
+                thoughts += token.text
+            else:
+                result.text += token.text
+            result.finish = token.finish or result.finish
+        if thoughts and options["show_thinking"]:
+            terminal.thought(thoughts.rstrip("\n") + "\n")
+        result.text = result.text.rstrip("\n") + "\n"
+        results.append(result)
+    if how.trace:
+        how.trace.texts = [result.text for result in results]
+    return results
+
+
+def deliver(
+    drafts: Sequence[Result], model: str, options: dict[str, Any], terminal: Terminal
+) -> None:
+    """Put the drafts, one below the other, to where they belong."""
+    if not any(draft.text for draft in drafts):
+        return  # stopped before there was anything
     if options["json"]:
         rows = [
-            {"draft": i + 1, "text": text, "finish_reason": finish}
-            for i, (text, finish) in enumerate(zip(texts, finishes, strict=True))
+            {
+                "draft": i,
+                "text": draft.text,
+                "model": model,
+                "seed": draft.seed,
+                "finish_reason": draft.finish or "cancelled",
+            }
+            for i, draft in enumerate(drafts, 1)
         ]
         content = json.dumps(rows, ensure_ascii=False) + "\n"
     else:
-        content = RULE.join(texts)
+        content = RULE.join(draft.text for draft in drafts)
     if options["output"]:
-        save(content, options["output"], interrupted(), terminal)
+        save(content, options["output"], drafts[-1].interrupted, terminal)
     elif options["json"]:
         terminal.out.write(content)
+        terminal.out.flush()
     else:
         printer = terminal.printer()
         printer.push(content)
         printer.finish()
-    if interrupted():
-        return ExitCode.INTERRUPTED
-    if options["strict"] and "length" in finishes:
-        return ExitCode.CUT
-    return ExitCode.OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,10 +29,11 @@ EMPTY = Token()
 
 @dataclasses.dataclass
 class Result:
-    """What one text became. Times are in seconds."""
+    """What one text became. Times are in seconds. `seed` is known where it was drawn here."""
 
     text: str = ""
     finish: Finish | None = None
+    seed: int | None = None
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -56,19 +57,28 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     how = reading_of(spec, settings, terminal, options["trace"])
     try:
         if options["drafts"] > 1:
-            from gptwrite.cli.drafts import run_drafts
+            from gptwrite.cli.drafts import deliver, write_drafts
 
-            return run_drafts(job, engine, options, terminal, how)
-        result = produce(job, engine, options, terminal, spec, how)
+            drafts = write_drafts(job, engine, options, terminal, spec, how)
+            result = drafts[-1]
+        else:
+            drafts = []
+            result = produce(job, engine, options, terminal, spec, how)
     finally:
         engine.close()
     finish_reading(how, options["trace"], engine.context_length, result.interrupted)
     result.seconds = time.perf_counter() - started
-    _deliver(result, engine, options, terminal)
-    _say_afterwards(result, engine.stats, job, settings, options, terminal)
+    stats = engine.stats
+    if drafts:
+        deliver(drafts, engine.name, options, terminal)
+        stats = dataclasses.replace(stats, seed=drafts[0].seed)
+    else:
+        _deliver(result, engine, options, terminal)
+    finishes = [one.finish for one in drafts or [result]]
+    _say_afterwards(finishes, stats, job, settings, options, terminal)
     if result.interrupted:
         return ExitCode.INTERRUPTED
-    if options["strict"] and result.finish == "length":
+    if options["strict"] and "length" in finishes:
         return ExitCode.CUT
     return ExitCode.OK
 
@@ -136,11 +146,7 @@ def produce(
     result = Result()
     is_shown = not options["json"] and not options["output"]
     printer = terminal.printer() if is_shown else None
-    tokens = write(job, engine, how)
-    if Path(spec.location) == builtin_path():
-        from gptwrite.repeats import without_repeats
-
-        tokens = without_repeats(tokens)
+    tokens = fresh(write(job, engine, how), spec)
     with cancelling(engine.cancel) as interrupted:
         for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
@@ -156,7 +162,18 @@ def produce(
         result.interrupted = interrupted()
     if printer:
         printer.finish()
+    if how and how.trace:
+        how.trace.texts = [result.text]
     return result
+
+
+def fresh(tokens: Iterator[Token], spec: ModelSpec) -> Iterator[Token]:
+    """Return the tokens as they shall stand: the built-in model's without what they repeat."""
+    if Path(spec.location) != builtin_path():
+        return tokens
+    from gptwrite.repeats import without_repeats
+
+    return without_repeats(tokens)
 
 
 def after_first(
@@ -235,7 +252,7 @@ def as_json(result: Result, engine: Engine) -> dict[str, Any]:
 
 
 def _say_afterwards(
-    result: Result,
+    finishes: Sequence[Finish | None],
     stats: Stats,
     job: Job,
     settings: Settings,
@@ -244,7 +261,7 @@ def _say_afterwards(
 ) -> None:
     for note in stats.notes:
         terminal.note(say("Note: ", "注意：") + note)
-    if result.finish == "length":
+    if "length" in finishes:
         terminal.note(
             say("The text was cut at the token limit; --max-tokens raises it.",
                 "文字在词元上限处被截断；可用 --max-tokens 提高。")
