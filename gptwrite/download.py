@@ -23,6 +23,7 @@ from gptwrite import download_errors
 from gptwrite.errors import ModelError
 from gptwrite.files import write_atomically
 from gptwrite.language import say
+from gptwrite.references import public_address
 from gptwrite.store import CHUNK_BYTES, PART, STATE
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class RemoteFile:
     size_bytes: int = 0
     sha256: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shown_url(self) -> str:
+        """The address as it may be stored and shown: without secrets."""
+        return public_address(self.url)
 
 
 class Watcher(Protocol):
@@ -150,7 +156,7 @@ class _Partial:
         if self._remote.sha256:
             is_same = sha256 == self._remote.sha256
         else:
-            is_same = url == self._remote.url and bool(etag)
+            is_same = url == self._remote.shown_url and bool(etag)
         return {"sha256": sha256, "etag": etag} if is_same else {}
 
     def discard(self) -> None:
@@ -160,7 +166,7 @@ class _Partial:
     def begin(self, sha256: str, etag: str) -> None:
         """Forget all bytes, then note the version of those to come; in this order."""
         self.discard()
-        state = {"url": self._remote.url, "sha256": sha256, "etag": etag}
+        state = {"url": self._remote.shown_url, "sha256": sha256, "etag": etag}
         write_atomically(self._state_path, json.dumps(state))
 
     def finish(self) -> None:
@@ -191,11 +197,11 @@ def _attempt(client: httpx.Client, remote: RemoteFile, partial: _Partial, watche
                 known = remote.sha256 or state.get("sha256", "")
                 expected = _receive(response, remote, partial, offset, known, digest, watcher)
         except httpx.UnsupportedProtocol as exc:
-            raise download_errors.unusable_address(remote.url, exc) from exc
+            raise download_errors.unusable_address(remote.shown_url, exc) from exc
         except httpx.TransportError as exc:
             raise _PassingError(_reason(exc)) from exc
         except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as exc:
-            raise download_errors.unusable_address(remote.url, exc) from exc
+            raise download_errors.unusable_address(remote.shown_url, exc) from exc
     else:
         expected = remote.sha256 or state["sha256"]
         watcher.begin(remote.name, remote.size_bytes, offset)
@@ -357,7 +363,7 @@ def check_content(path: Path, remote: RemoteFile) -> None:
     what = ("a web page", "网页") if is_page else ("not a GGUF file", "非 GGUF 文件")
     what = ("a git-lfs pointer", "git-lfs 指针") if is_pointer else what
     raise ModelError(
-        say(f"What {remote.url} gives is {what[0]}.", f"{remote.url} 给出的是{what[1]}。"),
+        say(f"What {remote.shown_url} gives is {what[0]}.", f"{remote.shown_url} 给出的是{what[1]}。"),
         say("Name the file itself: the address usually contains /resolve/, not /blob/.",
             "请指明文件本身：地址通常含 /resolve/ 而不是 /blob/。"),
     )  # fmt: skip
@@ -372,8 +378,8 @@ def _check_whole(partial: _Partial, remote: RemoteFile) -> None:
     except ModelError as exc:
         partial.discard()
         raise ModelError(
-            say(f"{remote.url} gives a damaged model: {exc.message}",
-                f"{remote.url} 给出的模型已损坏：{exc.message}"),
+            say(f"{remote.shown_url} gives a damaged model: {exc.message}",
+                f"{remote.shown_url} 给出的模型已损坏：{exc.message}"),
             say("Try another source.", "请换一个来源。"),
         ) from exc  # fmt: skip
 

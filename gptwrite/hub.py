@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gptwrite.download import LONGEST_WAIT_SECONDS, MAX_TRIES, RemoteFile, retry_after
 from gptwrite.errors import ModelError, UsageError
 from gptwrite.language import say
-from gptwrite.references import Reference, quantization_of, shards
+from gptwrite.references import Reference, public_address, quantization_of, shards
 
 if TYPE_CHECKING:
     import httpx
@@ -142,6 +142,7 @@ class _BusyError(Exception):
 
 def _patiently(ask: Callable[[], Any], endpoint: str, sleep: Callable[[float], None]) -> Any:
     """Return what `ask` returns, asking again while the hub is busy."""
+    shown = public_address(endpoint)
     for attempt in range(MAX_TRIES):
         try:
             return ask()
@@ -149,7 +150,7 @@ def _patiently(ask: Callable[[], Any], endpoint: str, sleep: Callable[[float], N
             wait = 2.0**attempt if exc.after_seconds is None else exc.after_seconds
             if attempt + 1 == MAX_TRIES or wait > LONGEST_WAIT_SECONDS:
                 raise ModelError(
-                    say(f"{endpoint} does not answer: {exc}.", f"{endpoint} 没有回应：{exc}。"),
+                    say(f"{shown} does not answer: {exc}.", f"{shown} 没有回应：{exc}。"),
                     say("Try again later. In mainland China, --source modelscope or "
                         "HF_ENDPOINT=https://hf-mirror.com may help.",
                         "请稍后再试。在中国大陆可用 --source modelscope 或 "
@@ -244,20 +245,22 @@ def _refused(reference: Reference, endpoint: str, exc: Any, token: str | None) -
 
 def gated_error(repo: str, endpoint: str) -> ModelError:
     """Return the error for a model whose terms must be accepted first."""
+    page = f"{public_address(endpoint)}/{repo}"
     return ModelError(
         say(f"{repo} is gated: its owner wants you to accept terms first.",
             f"{repo} 需要先接受其所有者的条款。"),
-        say(f"Accept them at {endpoint}/{repo}, make a token at {HF_DEFAULT}/settings/tokens, "
+        say(f"Accept them at {page}, make a token at {HF_DEFAULT}/settings/tokens, "
             "and set HF_TOKEN to it.",
-            f"请在 {endpoint}/{repo} 接受条款，在 {HF_DEFAULT}/settings/tokens 新建令牌，"
+            f"请在 {page} 接受条款，在 {HF_DEFAULT}/settings/tokens 新建令牌，"
             "并设置 HF_TOKEN。"),
     )  # fmt: skip
 
 
 def _no_repository(reference: Reference, endpoint: str) -> ModelError:
+    shown = public_address(endpoint)
     return ModelError(
-        say(f"{endpoint} has no public model {reference.repo}.",
-            f"{endpoint} 没有公开模型 {reference.repo}。"),
+        say(f"{shown} has no public model {reference.repo}.",
+            f"{shown} 没有公开模型 {reference.repo}。"),
         say("Check the spelling; for a private one set HF_TOKEN. "
             "`gptwrite models recommend` lists models that work.",
             "请检查拼写；私有模型请设置 HF_TOKEN。`gptwrite models recommend` 列出可用的模型。"),

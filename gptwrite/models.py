@@ -12,7 +12,7 @@ from gptwrite import catalogue, discovery, store
 from gptwrite.endpoint import parse_endpoint
 from gptwrite.errors import ModelError
 from gptwrite.language import say
-from gptwrite.references import parse
+from gptwrite.references import canonical, parse
 from gptwrite.settings import Settings
 
 BUILTIN = "builtin"
@@ -98,6 +98,7 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
 
 
 def _not_here(reference: str) -> ModelError:
+    reference = canonical(reference)
     return ModelError(
         say(f"{reference} is not on this machine yet.", f"{reference} 尚未下载到本机。"),
         say(f"Fetch it: gptwrite models pull {reference}",

@@ -126,8 +126,8 @@ def _remote_files(
         name = unquote(urlsplit(reference.location).path).rsplit("/", 1)[-1]
         if not name.lower().endswith(".gguf") or "\\" in name:
             raise UsageError(
-                say(f"{reference.location} does not end in a .gguf file's name.",
-                    f"{reference.location} 不以 .gguf 文件名结尾。"),
+                say(f"{reference} does not end in a .gguf file's name.",
+                    f"{reference} 不以 .gguf 文件名结尾。"),
                 say("Give the address of the file itself.", "请给出文件本身的地址。"),
             )  # fmt: skip
         return [RemoteFile(name, reference.location, sha256=sha256)], ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from gptwrite.errors import UsageError
 from gptwrite.language import say
@@ -22,12 +22,18 @@ QUANTIZATION = re.compile(
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 # https://HOST/OWNER/REPO/resolve/REVISION/FILE, as a browser shows and copies it.
 HUB_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:resolve|blob)/(?P<revision>[^/]+)/(?P<file>.+)")
+# What in an address's query says which file is meant. All else may be a key or a signature.
+FILE_PARAMETERS = ("download", "file", "filename", "filepath", "id", "name", "path", "ref",
+                   "revision", "version")  # fmt: skip
 HUB_HOSTS = ("huggingface.co", "hf.co", "hf-mirror.com")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A model somewhere else. `location` is an address or a path, for `url` and `file` only."""
+    """A model somewhere else. `location` is an address or a path, for `url` and `file` only.
+
+    An address may hold a secret, which is used and never shown: `str()` leaves it out.
+    """
 
     source: Source
     repo: str = ""
@@ -38,7 +44,8 @@ class Reference:
 
     def __str__(self) -> str:
         if self.source in ("url", "file"):
-            return self.location if self.source == "url" else f"file:{self.location}"
+            is_address = self.source == "url"
+            return public_address(self.location) if is_address else f"file:{self.location}"
         prefix = "hf" if self.source == "hf" else "ms"
         what = self.file or self.quantization
         revision = f"@{self.revision}" if self.revision else ""
@@ -62,6 +69,36 @@ def parse(text: str) -> Reference | None:
     return None
 
 
+def canonical(text: str) -> str:
+    """Return how a reference is recorded and shown, without secrets; any other text as it is."""
+    try:
+        return str(parse(text) or text)
+    except UsageError:
+        return public_address(text)
+
+
+def public_address(address: str) -> str:
+    """Return `address` without what may be a secret; a text that is no address as it is.
+
+    What goes: user and password, the fragment, and of the query all but what is known to say which
+    file is meant.
+    """
+    scheme, mark, _ = address.partition("://")
+    if not mark:
+        return address
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return f"{scheme}://..."
+    query = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name.lower() in FILE_PARAMETERS
+    ]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
 def _from_repository(text: str, rest: str, source: Source) -> Reference:
     repo, _, what = rest.partition(":")
     repo, _, revision = repo.partition("@")
@@ -78,15 +115,21 @@ def _from_repository(text: str, rest: str, source: Source) -> Reference:
 
 
 def _from_address(text: str) -> Reference:
-    parts = urlsplit(text)
-    is_loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if not parts.hostname or (parts.scheme == "http" and not is_loopback):
+    shown = public_address(text)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        is_loopback = host in ("127.0.0.1", "localhost", "::1")
+        is_usable = bool(host) and (parts.scheme == "https" or is_loopback) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        is_usable = False
+    if not is_usable:
         raise UsageError(
-            say(f"{text!r} is not an https address.", f"“{text}”不是 https 地址。"),
+            say(f"{shown!r} is not an https address.", f"“{shown}”不是 https 地址。"),
             say("Models are fetched over https:// only.", "模型只通过 https:// 下载。"),
         )
     page = HUB_PAGE.fullmatch(unquote(parts.path))
-    if page and parts.hostname.removeprefix("www.") in HUB_HOSTS:
+    if page and host.removeprefix("www.") in HUB_HOSTS:
         return Reference("hf", page["repo"], file=page["file"], revision=page["revision"])
     return Reference("url", location=text)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from gptwrite.errors import ModelError
 from gptwrite.files import write_atomically
 from gptwrite.language import say
+from gptwrite.references import canonical
 from gptwrite.settings import data_dir
 
 RECORD = "model.json"
@@ -71,8 +72,9 @@ def installed() -> list[Stored]:
 
 def find(name: str) -> Stored | None:
     """Return the downloaded model of that name, or the one fetched from that reference."""
+    reference = canonical(name)
     for model in installed():
-        if name.lower() == model.name.lower() or name == model.reference:
+        if name.lower() == model.name.lower() or reference == model.reference:
             return model
     return None
 

@@ -221,6 +221,53 @@ def test_an_address_is_fetched_and_checked_against_a_given_digest(
     assert fetch(address, name="own").name == "own"
 
 
+def test_a_secret_in_an_address_is_sent_and_neither_stored_nor_shown(
+    hub: HubServer, models: Callable[..., Path]
+) -> None:
+    hub.plain["mine.gguf"] = data = models("qwen2").read_bytes()
+    place = hub.url.removeprefix("http://") + "/files/mine.gguf"
+    address = f"http://user:pa55@{place}?token=hf_pa55&download=true"
+
+    def written() -> str:
+        texts = [p for p in store.models_dir().rglob("*") if p.suffix == ".json"]
+        return "".join(path.read_text(encoding="utf-8") for path in texts)
+
+    hub.faults = [Fault(cut_after=1000), Fault(404)]
+    with pytest.raises(ModelError) as caught:
+        fetch(address)
+    assert "pa55" not in caught.value.message + caught.value.hint
+    assert place in written() and "pa55" not in written()
+    # Another token for the same file goes on where the first one stopped.
+    model = fetch(address.replace("hf_pa55", "hf_new_pa55"))
+    assert hub.downloads()[-1].headers["Range"] == "bytes=1000-"
+    assert hub.downloads()[-1].path.endswith("?token=hf_new_pa55&download=true")
+    assert hub.downloads()[-1].headers["Authorization"].startswith("Basic ")
+    assert model.path.read_bytes() == data
+    assert model.reference == f"http://{place}?download=true"
+    assert place in written() and "pa55" not in written()
+    assert store.find(address) == model
+    with pytest.raises(ModelError, match="not on this machine") as missing:
+        resolve(address.replace("mine", "other"), SETTINGS)
+    assert "pa55" not in missing.value.message + missing.value.hint
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"GGUF"])
+def test_a_secret_is_not_shown_when_the_file_is_no_model(hub: HubServer, content: bytes) -> None:
+    hub.plain["mine.gguf"] = content
+    with pytest.raises(ModelError, match=r"mine\.gguf") as caught:
+        fetch(f"{hub.url}/files/mine.gguf?token=hf_pa55")
+    assert "pa55" not in caught.value.message + caught.value.hint
+
+
+def test_a_password_in_the_mirrors_address_is_not_shown(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("//", "//user:pa55@"))
+    with pytest.raises(ModelError, match=f"{hub.url} has no public model") as caught:
+        fetch("hf:owner/none")
+    assert "pa55" not in caught.value.message + caught.value.hint
+
+
 def test_a_digest_other_than_the_hubs_is_refused(hub: HubServer) -> None:
     with pytest.raises(ModelError, match="another one than yours"):
         fetch(f"hf:{REPO}", sha256="0" * 64)

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from gptwrite.errors import UsageError
-from gptwrite.references import Reference, default_name, parse, quantization_of, shards
+from gptwrite.references import (
+    Reference,
+    canonical,
+    default_name,
+    parse,
+    public_address,
+    quantization_of,
+    shards,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,17 @@ def test_a_reference_is_read(text: str, reference: Reference | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["hf:a", "hf:", "hf:a/b/c", "hf:../b", "ms:a/b:good", "http://x/y.gguf"]
+    "text",
+    [
+        "hf:a",
+        "hf:",
+        "hf:a/b/c",
+        "hf:../b",
+        "ms:a/b:good",
+        "http://x/y.gguf",
+        "https://[/y.gguf",
+        "https://h.example:port/y.gguf",
+    ],
 )
 def test_what_only_begins_like_a_reference_is_an_error(text: str) -> None:
     with pytest.raises(UsageError):
@@ -44,6 +62,43 @@ def test_what_only_begins_like_a_reference_is_an_error(text: str) -> None:
 @pytest.mark.parametrize("text", ["hf:a/b", "hf:a/b@v1:Q8_0", "ms:a/b:x.gguf", "file:/x.gguf"])
 def test_a_reference_writes_itself_as_it_is_read(text: str) -> None:
     assert str(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://h.example/x.gguf", "https://h.example/x.gguf"),
+        ("https://user:pass@h.example:8443/x.gguf", "https://h.example:8443/x.gguf"),
+        ("https://hf_token@h.example/x.gguf", "https://h.example/x.gguf"),
+        ("https://h.example/x.gguf?token=hf_1&download=true#k",
+         "https://h.example/x.gguf?download=true"),
+        ("https://s3.example/x.gguf?X-Amz-Signature=ab&X-Amz-Credential=cd&unheard-of=ef",
+         "https://s3.example/x.gguf"),
+        ("https://m.example/repo?Revision=v1&FilePath=a%2Fx.gguf",
+         "https://m.example/repo?Revision=v1&FilePath=a%2Fx.gguf"),
+        ("https://user:pass@[/x.gguf", "https://..."),
+        ("qwen3-4b", "qwen3-4b"),
+        ("hf:a/b", "hf:a/b"),
+    ],
+)  # fmt: skip
+def test_an_address_is_shown_without_what_may_be_a_secret(address: str, shown: str) -> None:
+    assert public_address(address) == shown
+    assert public_address(shown) == shown
+    assert canonical(address) == shown
+
+
+def test_a_reference_keeps_its_secret_for_the_request_alone() -> None:
+    reference = parse("https://user:pass@h.example/x.gguf?token=hf_1")
+    assert reference is not None
+    assert reference.location == "https://user:pass@h.example/x.gguf?token=hf_1"
+    assert str(reference) == "https://h.example/x.gguf"
+
+
+def test_no_error_about_an_address_shows_its_secret() -> None:
+    for text in ("http://user:pass@h.example/x.gguf", "https://user:pass@[/x", "https://u:pass@/x"):
+        with pytest.raises(UsageError) as caught:
+            parse(text)
+        assert "pass" not in caught.value.message + caught.value.hint
 
 
 @pytest.mark.parametrize(
