@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.attention import document_attention
+
 
 @dataclass(frozen=True)
 class Config:
@@ -88,8 +90,11 @@ class Block(nn.Module):
         self.up = nn.Linear(width, config.hidden, bias=False)
         self.down = nn.Linear(config.hidden, width, bias=False)
 
-    def attend(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None) -> Tensor:
-        """The attention of x (B, T, D); `mask` (B, 1, T, T) is true where one may look."""
+    def attend(self, x: Tensor, cosine: Tensor, sine: Tensor, sight: Tensor | None) -> Tensor:
+        """The attention of x (B, T, D); `sight` says where one may look.
+
+        It is a mask (B, 1, T, T), or the spans of documents (N, 3), or None: all that stands before.
+        """
         rows, length, _ = x.shape
         groups = self.config.heads // self.config.kv_heads
 
@@ -102,13 +107,18 @@ class Block(nn.Module):
         query = rotate(query, cosine, sine).to(value.dtype)
         key = rotate(key, cosine, sine).to(value.dtype)
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None
-        )
+        if sight is not None and sight.dtype == torch.long:
+            mixed, _ = document_attention(
+                query.contiguous(), key.contiguous(), value.contiguous(), sight
+            )
+        else:
+            mixed = F.scaled_dot_product_attention(
+                query, key, value, attn_mask=sight, is_causal=sight is None
+            )
         return self.attention_out(mixed.transpose(1, 2).reshape(rows, length, -1))
 
-    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None) -> Tensor:
-        x = x + self.attend(self.attention_norm(x), cosine, sine, mask)
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, sight: Tensor | None) -> Tensor:
+        x = x + self.attend(self.attention_norm(x), cosine, sine, sight)
         normed = self.hidden_norm(x)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
@@ -128,12 +138,12 @@ class GPT(nn.Module):
             if name.endswith(("attention_out.weight", "down.weight")):
                 nn.init.zeros_(parameter)  # each layer begins as the identity
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The normed hidden states (B, T, D) of tokens (B, T)."""
+    def forward(self, tokens: Tensor, sight: Tensor | None = None) -> Tensor:
+        """The normed hidden states (B, T, D) of tokens (B, T); `sight` as in `Block.attend`."""
         cosine, sine = rotation(self.config, tokens.shape[1], tokens.device)
         x = self.embedding(tokens)
         for block in self.blocks:
-            x = block(x, cosine, sine, mask)
+            x = block(x, cosine, sine, sight)
         return self.final_norm(x)
 
     def logits(self, tokens: Tensor) -> Tensor:

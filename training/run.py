@@ -23,9 +23,10 @@ PRETRAIN_WEIGHTS = (
     "text.poems=0.7,text.commits=0.7,text.code=0.8,text.dialogue=0.6,text.laws=0.3"
 )
 TUNE_WEIGHTS = (
-    "article=0.6,code=4,explain-code=1.5,commit-message=1.5,ask=2,poetry=0.5,summary=1.2,title=0.6,"
-    "review=2,text.own=0,text.wiki=0.1,text.poems=0.1,text.articles=0.05,text.docs=0.05,"
-    "text.stories=0.05,text.code=0.1,text.commits=0.1,text.dialogue=0.1,text.papers=0.1,text.laws=0.1"
+    "article=0.8,code=2.2,explain-code=1,commit-message=1.3,ask=1.2,poetry=1,summary=1,title=0.6,"
+    "spell=0.5,translate=1,story=1,review=2,polish=0.5,outline=0.6,email=0.6,news=0.8,continue=0.8,"
+    "text.own=0.4,text.wiki=0.12,text.poems=0.12,text.articles=0.1,text.docs=0.12,text.stories=0.15,"
+    "text.code=0.25,text.commits=0.3,text.dialogue=0.3,text.papers=0.1,text.laws=0.15"
 )
 
 
@@ -55,30 +56,41 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     pretrain_budget = ["--minutes", options.pretrain_minutes, "--tokens", options.pretrain_tokens]
     tune_budget = ["--minutes", options.tune_minutes, "--tokens", options.tune_tokens]
     seed = ["--seed", str(options.seed)]
-    found = [
-        Stage("compose", build / "tune.jsonl", [
-            "training.compose", "--build", str(build), "--open-corpus", str(options.open_corpus),
-            *seed]),
-        Stage("tokenizer", build / "tokenizer.model", [
+    if options.start_from:
+        # What a GGUF of ours has learnt takes the place of pre-training; it brings its vocabulary.
+        tokenizer = Stage("start-from", build / "pretrained.pt", [
+            "training.start_from", str(options.start_from), "--out", at("pretrained.pt"),
+            "--tokenizer", at("tokenizer.model")])  # fmt: skip
+        pack: list[Stage] = []
+        pretrain: list[Stage] = []
+    else:
+        tokenizer = Stage("tokenizer", build / "tokenizer.model", [
             "training.tokenizer", at("pretrain.jsonl"), at("tune.jsonl"),
-            "--model", at("tokenizer.model"), *seed]),
-        Stage("pack-pretrain", build / "pretrain.npz", [
+            "--model", at("tokenizer.model"), *seed])  # fmt: skip
+        pack = [Stage("pack-pretrain", build / "pretrain.npz", [
             "training.packing", "--tokenizer", at("tokenizer.model"),
             "--text", at("pretrain.jsonl"), "--out", at("pretrain.npz"),
             "--held-out", at("held_out.npz"), "--length", "512",
-            "--weights", PRETRAIN_WEIGHTS, *seed]),
+            "--weights", PRETRAIN_WEIGHTS, *seed])]  # fmt: skip
+        pretrain = [Stage("pretrain", build / "pretrained.pt", [
+            *training("pretrain.npz", "held_out.npz", "pretraining.pt", "pretrain.csv"),
+            "--preset", options.preset, "--decay", "0", *pretrain_budget,
+            "--finished", at("pretrained.pt")])]  # fmt: skip
+    return [
+        Stage("compose", build / "tune.jsonl", [
+            "training.compose", "--build", str(build), "--open-corpus", str(options.open_corpus),
+            *seed]),
+        tokenizer,
+        *pack,
         Stage("pack-tune", build / "tune.npz", [
             "training.packing", "--tokenizer", at("tokenizer.model"),
             "--text", at("pretrain.jsonl"), "--chats", at("tune.jsonl"), "--out", at("tune.npz"),
             "--held-out", at("tune_held_out.npz"), "--held-out-pieces", "12", "--length", "704",
             "--weights", TUNE_WEIGHTS, *seed]),
-        Stage("pretrain", build / "pretrained.pt", [
-            *training("pretrain.npz", "held_out.npz", "pretraining.pt", "pretrain.csv"),
-            "--preset", options.preset, "--decay", "0", *pretrain_budget,
-            "--finished", at("pretrained.pt")]),
+        *pretrain,
         Stage("tune", build / "final.pt", [
             *training("tune.npz", "tune_held_out.npz", "latest.pt", "tune.csv"),
-            "--start", at("pretrained.pt"), "--warm-up", "20", "--decay", "0.75", "--rate", "2e-3",
+            "--start", at("pretrained.pt"), "--warm-up", "60", "--decay", "0.75", "--rate", "2e-3",
             *tune_budget,
             "--finished", at("final.pt")]),
         Stage("export", build / "model-q8_0.gguf", [
@@ -89,16 +101,16 @@ def stages(options: argparse.Namespace) -> list[Stage]:
             "training.evaluate", "--model", at("model-q8_0.gguf"), "--build", str(build),
             "--out", at("table.md")]),
     ]  # fmt: skip
-    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the built-in model, all stages.")
     parser.add_argument("--build", type=Path, default=Path("training/build"))
     parser.add_argument("--open-corpus", type=Path, default=Path("../shared/corpus"))
+    parser.add_argument("--start-from", type=Path, help="a GGUF of ours, to train it further")
     parser.add_argument("--preset", default="starter")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--rows", type=int, default=3, help="rows of tokens a step")
+    parser.add_argument("--rows", type=int, default=4, help="rows of tokens a step")
     parser.add_argument("--pretrain-minutes", default="18", help="0: only the tokens count")
     parser.add_argument("--pretrain-tokens", default="0", help="0: only the minutes count")
     parser.add_argument("--tune-minutes", default="75")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
 
-from training import export, generate
+from training import export, generate, start_from
 from training import tokenizer as tokenizers
 from training.model import GPT, PRESETS
 
@@ -47,6 +48,20 @@ def pair(vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple:  
     path = tmp_path_factory.mktemp("export") / "random.gguf"
     export.write_float32(network, tokenizer, path, "random")
     return network, tokenizer, generate.load(path, context=256)
+
+
+def test_a_file_of_ours_comes_back_as_network_and_tokenizer(pair: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    network, tokenizer, model = pair
+    reader = gguf.GGUFReader(model.model_path)
+    again = start_from.read_network(reader)
+    config = dataclasses.replace(again.config, norm_epsilon=network.config.norm_epsilon)
+    assert config == network.config  # the header holds the epsilon in single precision
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+    (tmp_path / "tokenizer.model").write_bytes(start_from.read_tokenizer(reader))
+    read = tokenizers.load(tmp_path / "tokenizer.model")
+    for text in TEXTS.values():
+        assert read.encode(text) == tokenizer.encode(text)
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -20,16 +20,16 @@ from training.compose.sources import Sources
 TUNE_CHARACTERS = 13_000_000
 Family = Callable[[Sources, Desk, Random], Iterator[Example]]
 SHARES: dict[str, tuple[float, Family]] = {
-    "articles": (0.50, articles.articles),
-    "unfamiliar": (0.08, unfamiliar.unfamiliar_articles),
-    "summaries": (0.06, summaries.summaries),
+    "articles": (0.42, articles.articles),
+    "unfamiliar": (0.09, unfamiliar.unfamiliar_articles),
+    "summaries": (0.08, summaries.summaries),
     "titles": (0.015, summaries.titles),
     "poetry": (0.065, poems.poetry),
-    "code": (0.075, functions.code),
+    "code": (0.15, functions.code),
     "explain": (0.012, functions.explain_code),
-    "review": (0.003, functions.review),
-    "commits": (0.05, commits.commit_messages),
-    "stories": (0.012, writing.stories),
+    "review": (0.006, functions.review),
+    "commits": (0.06, commits.commit_messages),
+    "stories": (0.018, writing.stories),
     "news": (0.007, writing.news),
     "emails": (0.007, writing.emails),
     "outlines": (0.007, writing.outlines),
