@@ -73,13 +73,15 @@ def pull(
             return found
         name = name or default_name(files[0].name)
         folder = store.models_dir() / name
-        lock = store.models_dir() / ".locks" / name
+        lock = store.lock_path(name)
         _make(lock.parent)
         # The folder belongs to whoever holds the lock: one that gives up takes it away again.
         with store.lock(lock, lambda: watcher.note(_waiting(name))), _making(folder):
             present = store.read_record(folder)
             if present and present.reference == str(reference) and _is_whole(present, sha256):
                 return present
+            if present:
+                _check_same(present, reference, files)
             _check_space(folder, files)
             stored = []
             for file in files:
@@ -153,6 +155,19 @@ def _is_whole(model: Stored, sha256: str) -> bool:
         if not path.exists() or path.stat().st_size != file.size_bytes:
             return False
     return not sha256 or model.files[0].sha256 == sha256
+
+
+def _check_same(present: Stored, reference: Reference, files: list[RemoteFile]) -> None:
+    """Raise `UsageError` where the download would replace another model that has its name."""
+    digests = {file.sha256 for file in present.files}
+    if present.reference == str(reference) or digests == {file.sha256 for file in files}:
+        return
+    raise UsageError(
+        say(f"There is another model named {present.name}, from {present.reference}.",
+            f"已有另一个名为 {present.name} 的模型，来自 {present.reference}。"),
+        say(f"Give this one a name of its own with --name, or first: gptwrite models rm {present.name}",
+            f"请用 --name 另取名称，或先运行：gptwrite models rm {present.name}"),
+    )  # fmt: skip
 
 
 def _make(folder: Path) -> None:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from gptwrite.errors import ModelError
 from gptwrite.files import write_atomically
@@ -107,7 +108,7 @@ def write_record(model: Stored) -> None:
 def remove(name: str) -> int:
     """Delete a downloaded model, or what an unfinished download left; return the bytes freed.
 
-    Raises `ModelError` for anything that gptwrite did not download.
+    Raises `ModelError` for anything that gptwrite did not download, and while it is downloaded.
     """
     folder = models_dir() / name
     if not NAME.fullmatch(name) or not folder.is_dir() or folder.is_symlink():
@@ -120,13 +121,26 @@ def remove(name: str) -> int:
                     "它只删除自己下载的模型；见 `gptwrite models list`。"),
             )  # fmt: skip
         folder = model.folder
+
+    def refuse() -> NoReturn:
+        raise ModelError(
+            say(f"{folder.name} is being downloaded by another gptwrite.",
+                f"另一个 gptwrite 正在下载 {folder.name}。"),
+            say("Wait for it, or stop it first.", "请等它完成，或先停止它。"),
+        )  # fmt: skip
+
+    with lock(lock_path(folder.name), refuse):
+        return _remove_files(folder)
+
+
+def _remove_files(folder: Path) -> int:
     record = read_record(folder)
     own = {file.name for file in record.files} if record else set()
     freed = 0
     # The record goes first: a deletion that is interrupted leaves no model that seems whole.
     with contextlib.suppress(FileNotFoundError):
         (folder / RECORD).unlink()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name in own or path.name.endswith((PART, STATE)):
             freed += path.stat().st_size
             path.unlink()
@@ -160,11 +174,16 @@ def damage(model: Stored, on_bytes: Callable[[int], None] = lambda n: None) -> s
     return ""
 
 
+def lock_path(name: str) -> Path:
+    """Return the file whose lock whoever changes the folder of the model `name` must hold."""
+    return models_dir() / ".locks" / name
+
+
 @contextlib.contextmanager
 def lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock file `path`; calls `on_wait` once if another process holds it, and waits.
 
-    The system takes the lock from a process that dies, however it dies.
+    An `on_wait` that raises does not wait. The system takes the lock from a process that dies, however it dies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -382,6 +382,51 @@ def test_rm_clears_away_an_unfinished_download(hub: HubServer) -> None:
     assert not (store.models_dir() / "tiny-q8_0").exists()
 
 
+def test_rm_leaves_alone_what_is_being_downloaded(hub: HubServer) -> None:
+    model = fetch(f"hf:{REPO}:Q8_0")
+    with store.lock(store.lock_path(model.name), lambda: None):
+        with pytest.raises(ModelError, match="being downloaded by another gptwrite"):
+            store.remove(model.name)
+        assert store.find(model.name) == model
+    assert store.remove(model.name) == 3004
+
+
+def test_rm_works_under_the_lock_that_a_pull_takes(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Path] = []
+
+    @contextlib.contextmanager
+    def noted(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+        held.append(path)
+        yield
+
+    monkeypatch.setattr(store, "lock", noted)
+    model = fetch(f"hf:{REPO}:Q8_0")
+    store.remove(model.name)
+    assert held == [store.lock_path("tiny-q8_0")] * 2
+
+
+def test_a_pull_never_replaces_another_model_of_the_same_name(hub: HubServer) -> None:
+    first = fetch(f"hf:{REPO}:Q8_0")
+    hub.repositories["other/Tiny-GGUF"] = Repository({"tiny-Q8_0.gguf": blob(7)})
+    with pytest.raises(UsageError, match=f"named tiny-q8_0, from hf:{REPO}:Q8_0") as caught:
+        fetch("hf:other/Tiny-GGUF:Q8_0")
+    assert "--name" in caught.value.hint
+    assert store.installed() == [first]
+    assert first.path.read_bytes() == FILES["tiny-Q8_0.gguf"]
+    assert fetch("hf:other/Tiny-GGUF:Q8_0", name="other").path.read_bytes() == blob(7)
+
+
+def test_the_same_file_from_another_source_is_recorded_and_not_fetched_again(
+    hub: HubServer,
+) -> None:
+    fetch(f"hf:{REPO}:Q8_0")
+    hub.seen.clear()
+    assert fetch(f"ms:{REPO}:Q8_0").reference == f"ms:{REPO}:Q8_0"
+    assert hub.downloads() == []
+
+
 def test_a_record_that_points_elsewhere_is_not_believed(tmp_path: Path) -> None:
     folder = store.models_dir() / "evil"
     folder.mkdir(parents=True)
