@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 CGROUP = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
+TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def usable_processors() -> int:
@@ -20,24 +23,55 @@ def usable_processors() -> int:
     return max(1, min(allowed, quota)) if quota else max(1, allowed)
 
 
-def cgroup_processors(root: Path) -> int | None:
-    """Return the whole processors that the cgroup quota under `root` grants; None without one."""
+def cgroup_processors(root: Path, groups: Path = OWN_GROUPS) -> int | None:
+    """Return the whole processors that the cgroup quotas under `root` grant; None without one.
+
+    The tightest counts of those of this process's own group and the groups above it.
+    """
+    shares = [
+        share for folder in _folders(root, groups, "cpu") if (share := _quota(folder)) is not None
+    ]
+    return max(1, int(min(shares))) if shares else None
+
+
+def _folders(root: Path, groups: Path, controller: str) -> Iterator[Path]:
+    """Yield the folders of this process's group and of those above it, up to `root`.
+
+    A line of `groups` is `0::/path` for version 2, `3:cpu,cpuacct:/path` for version 1, whose
+    controllers have a tree each. In a container the path may be the host's: what is not there is
+    passed over, and the top is the container's own.
+    """
     try:
-        quota, period = (root / "cpu.max").read_text(encoding="ascii").split()
-        if quota == "max":
-            return None
-        return max(1, int(int(quota) / int(period)))
+        lines = groups.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
+        lines = ["0::/", f"1:{controller}:/"]
+    for line in lines:
+        _number, _, rest = line.partition(":")
+        controllers, _, name = rest.partition(":")
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = root / controller if controllers else root
+        path = PurePosixPath(name.lstrip("/"))
+        for folder in (path, *path.parents):
+            yield top / folder
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the processors that the group of this folder may use; None without a quota."""
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
         pass
     try:
-        quota_us = int((root / "cpu/cpu.cfs_quota_us").read_text(encoding="ascii"))
-        period_us = int((root / "cpu/cpu.cfs_period_us").read_text(encoding="ascii"))
+        quota_us = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
+        period_us = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    return max(1, quota_us // period_us) if quota_us > 0 and period_us > 0 else None
+    return quota_us / period_us if quota_us > 0 and period_us > 0 else None
 
 
-def physical_cores(allowed: set[int] | None = None) -> int | None:
+def physical_cores(allowed: set[int] | None = None, root: Path = TOPOLOGY) -> int | None:
     """Return the number of distinct physical cores among the `allowed` processors, if known."""
     if allowed is None:
         if not hasattr(os, "sched_getaffinity"):
@@ -45,7 +79,7 @@ def physical_cores(allowed: set[int] | None = None) -> int | None:
         allowed = os.sched_getaffinity(0)
     cores: set[tuple[str, str]] = set()
     for processor in allowed:
-        topology = Path(f"/sys/devices/system/cpu/cpu{processor}/topology")
+        topology = root / f"cpu{processor}" / "topology"
         try:
             package = (topology / "physical_package_id").read_text(encoding="ascii").strip()
             core = (topology / "core_id").read_text(encoding="ascii").strip()
@@ -77,14 +111,25 @@ def available_memory_bytes() -> int | None:
         return None
 
 
-def cgroup_memory_left(root: Path) -> int | None:
-    """Return the bytes left under the cgroup's memory limit; None without one."""
-    try:
-        limit = (root / "memory.max").read_text(encoding="ascii").strip()
-        used = int((root / "memory.current").read_text(encoding="ascii"))
-        return None if limit == "max" else max(0, int(limit) - used)
-    except (OSError, ValueError):
-        return None
+def cgroup_memory_left(root: Path, groups: Path = OWN_GROUPS) -> int | None:
+    """Return the bytes left under the tightest cgroup memory limit; None without one."""
+    left = [
+        room for folder in _folders(root, groups, "memory") if (room := _room(folder)) is not None
+    ]
+    return min(left) if left else None
+
+
+def _room(folder: Path) -> int | None:
+    """Return the bytes left under the limit of this folder's group; None without one."""
+    names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+    for limit_name, used_name in names:
+        with contextlib.suppress(OSError, ValueError):
+            limit = (folder / limit_name).read_text(encoding="ascii").strip()
+            used = int((folder / used_name).read_text(encoding="ascii"))
+            # Version 1 has a number near 2**63 where there is no limit.
+            if limit != "max" and int(limit) < 2**60:
+                return max(0, int(limit) - used)
+    return None
 
 
 def peak_memory_bytes() -> int | None:

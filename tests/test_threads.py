@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from gptwrite.engines.base import Message, Request, Sampling
+from gptwrite.engines.llama import LlamaEngine
+from gptwrite.engines.model import LoadOptions
 from gptwrite.engines.threads import ThreadCount
 
 ALONE = {1: 3.2e-3, 2: 2.0e-3}
@@ -67,3 +74,24 @@ def test_more_than_two_threads_are_tried_in_halves() -> None:
 def test_one_thread_stays_one() -> None:
     count = ThreadCount(1)
     assert {count.observe(0.01) for _ in range(50)} == {1}
+
+
+def test_the_engine_changes_its_threads_between_two_tokens(
+    models: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alternate(self: ThreadCount, seconds: float) -> int:
+        assert seconds > 0
+        self.current = 3 - self.current
+        return self.current
+
+    monkeypatch.setattr(ThreadCount, "observe", alternate)
+    engine = LlamaEngine(models("gpt2"), LoadOptions(threads=2, drafting=False))
+    asked = Request((Message("user", "x"),), completion="x", sampling=Sampling(max_tokens=6))
+    used = [
+        engine.model.api.llama_n_threads(engine.model.context)
+        for token in engine.stream(asked)
+        if token.id is not None
+    ]
+    engine.close()
+    assert used == ([2, 1] * 3)[: len(used)] and len(used) > 2
+    assert engine.stats.threads in (1, 2)
