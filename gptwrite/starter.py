@@ -1,9 +1,11 @@
-"""The built-in model's notes: facts on the topics it is asked about most.
+"""What the built-in model is helped with: notes on its topics, and a check of what it writes.
 
 A model this small cannot hold many facts, but it can make an article of facts that are given. The
 package ships a file of them, written for this project; an article on one of its topics gets the
 topic's facts as material. The facts of one article are chosen by its seed, so the same seed gives
-the same text.
+the same text. What it makes of them is read sentence by sentence (`check_of`): a note miscopied, a
+topic nobody asked for, a summary of what the text does not say, code that does not parse are drawn
+again.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from gptwrite.write import Job
+from gptwrite import checks
+from gptwrite.engines.base import Engine, Request, Token
+from gptwrite.redraft import Check, redraft
+from gptwrite.write import Job, Stream
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 NOTED_TASKS = ("article",)
@@ -49,6 +54,15 @@ class Topic:
 
     name: str
     facts: dict[str, list[list[str]]]
+
+    def roles(self) -> dict[str, str]:
+        """Return the role of every wording."""
+        return {
+            wording: role
+            for role, facts in self.facts.items()
+            for fact in facts
+            for wording in fact
+        }
 
 
 def find_topic(request: str) -> Topic | None:
@@ -109,3 +123,36 @@ def with_notes(job: Job) -> Job:
     facts = choose_facts(topic, length, Random(sampling["seed"]))
     inputs = replace(job.inputs, text="\n".join(facts))
     return replace(job, inputs=inputs, sampling=sampling)
+
+
+def stream_of(job: Job, engine: Engine) -> Stream:
+    """Return how the built-in model answers a request of `job`: checked as it writes."""
+    check = check_of(job)
+    if check is None:
+        return engine.stream
+
+    def stream(request: Request) -> Iterator[Token]:
+        if request.form:
+            return engine.stream(request)
+        seed = request.sampling.seed
+        return redraft(engine, request, check, secrets.randbelow(2**31) if seed is None else seed)
+
+    return stream
+
+
+def check_of(job: Job) -> Check | None:
+    """Return what the answer to `job` is held to; None where it gives back its own input."""
+    name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
+    if job.template.long_input == "per_chunk":
+        return None
+    if name == "code":
+        is_python = str(job.values.get("language") or "python").lower() == "python"
+        return checks.python() if is_python else None
+    if name == "article" and job.language == "zh":
+        found = find_topic(topic)
+        if text:
+            return checks.noted(topic, text, found.roles() if found else {})
+        return checks.on_the_word(topic, [name for names, _ in _rows() for name in names])
+    if name == "summary" and text:
+        return checks.backed(text)
+    return Check()

@@ -6,7 +6,7 @@ Knows templates and engines; knows no terminal, no command line and no configura
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,20 @@ def build_request(job: Job, inputs: Inputs | None = None) -> Request:
     )
 
 
-def write(job: Job, engine: Engine, how: Reading | None = None) -> Iterator[Token]:
+Stream = Callable[[Request], Iterator[Token]]
+
+
+def write(
+    job: Job, engine: Engine, how: Reading | None = None, stream: Stream | None = None
+) -> Iterator[Token]:
     """Yield the text of the job, its decided beginning first.
 
     An input that fits is read in one pass; a longer one as the template's `long_input` says. Empty
-    tokens come while its parts are read.
+    tokens come while its parts are read. `stream` takes the place of the engine's for the text.
     """
     how = how or Reading()
     text = ""
-    for token in _write(job, engine, how):
+    for token in _write(job, engine, how, stream or engine.stream):
         if how.trace and not token.is_thinking:
             text += token.text
         yield token
@@ -85,7 +90,7 @@ def write(job: Job, engine: Engine, how: Reading | None = None) -> Iterator[Toke
         how.trace.texts = [text]
 
 
-def _write(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
+def _write(job: Job, engine: Engine, how: Reading, stream: Stream) -> Iterator[Token]:
     if job.template.long_input == "per_chunk" and is_long(job, engine):
         tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
         limit = job.sampling.get("max_tokens")
@@ -98,7 +103,7 @@ def _write(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
     request = build_request(short)
     if request.answer and short.template.show_answer:
         yield Token(text=request.answer)
-    yield from engine.stream(request)
+    yield from stream(request)
 
 
 def fitting(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:

@@ -17,8 +17,7 @@ from gptwrite.engines.base import Engine
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.inputs import Inputs
 from gptwrite.models import builtin_path
-from gptwrite.repeats import without_repeats
-from gptwrite.starter import with_notes
+from gptwrite.starter import stream_of, with_notes
 from gptwrite.template import Library
 from gptwrite.write import Job, text_language, write
 
@@ -67,7 +66,8 @@ def read(path: Path) -> list[dict]:
 def sample(task: str, inputs: Inputs, seed: int, engine: Engine, library: Library) -> str:
     """Returns one output with what it was asked for."""
     job = Job(library.load(task), inputs, text_language(inputs), sampling={"seed": seed})
-    tokens = list(without_repeats(write(with_notes(job), engine)))
+    job = with_notes(job)
+    tokens = list(write(job, engine, stream=stream_of(job, engine)))
     text = "".join(token.text for token in tokens if not token.is_thinking).rstrip()
     end = "" if tokens and tokens[-1].finish == "stop" else " [not ended]"
     asked = (inputs.topic or inputs.text).replace("\n", " ")

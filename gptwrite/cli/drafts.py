@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
 from gptwrite.cli.long_input import Progress
-from gptwrite.cli.writing import Result, fresh, save
+from gptwrite.cli.writing import Result, checked, save
 from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.errors import GptwriteError
 from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.models import ModelSpec
 from gptwrite.terminal import Terminal
-from gptwrite.write import Job, build_request, fitting
+from gptwrite.write import Job, Stream, build_request, fitting
 
 RULE = "\n---\n\n"
 FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numbers of 32 bits
@@ -70,7 +70,7 @@ def write_drafts(
         cancelling(engine.cancel) as interrupted,
         terminal.spinner(say("Writing the drafts…", "正在写草稿……")),
     ):
-        for index, token in engine.generate(requests, parallel=len(requests)):
+        for index, token in _generate(requests, engine, checked(job, engine, spec)):
             if isinstance(token, GptwriteError):
                 errors.append(token)
             else:
@@ -83,7 +83,7 @@ def write_drafts(
         beginning = request.answer if job.template.show_answer else ""
         result = Result(beginning, seed=request.sampling.seed, interrupted=is_stopped)
         thoughts = ""
-        for token in fresh(iter(tokens), spec):
+        for token in tokens:
             if token.is_thinking:
                 thoughts += token.text
             else:
@@ -96,6 +96,18 @@ def write_drafts(
     if how.trace:
         how.trace.texts = [result.text for result in results]
     return results
+
+
+def _generate(
+    requests: Sequence[Request], engine: Engine, stream: Stream | None
+) -> Iterator[tuple[int, Token | GptwriteError]]:
+    """Yield the tokens of all drafts: side by side, or one after another where `stream` checks."""
+    if stream is None:
+        yield from engine.generate(requests, parallel=len(requests))
+        return
+    for index, request in enumerate(requests):
+        for token in stream(request):
+            yield index, token
 
 
 def deliver(

@@ -22,7 +22,7 @@ from gptwrite.models import BUILTIN, ModelSpec, builtin_path, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
-from gptwrite.write import Job, build_request, sampling_of, text_language, write
+from gptwrite.write import Job, Stream, build_request, sampling_of, text_language, write
 
 EMPTY = Token()
 
@@ -146,7 +146,7 @@ def produce(
     result = Result()
     is_shown = not options["json"] and not options["output"]
     printer = terminal.printer() if is_shown else None
-    tokens = fresh(write(job, engine, how), spec)
+    tokens = write(job, engine, how, checked(job, engine, spec))
     with cancelling(engine.cancel) as interrupted:
         for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
@@ -167,13 +167,13 @@ def produce(
     return result
 
 
-def fresh(tokens: Iterator[Token], spec: ModelSpec) -> Iterator[Token]:
-    """Return the tokens as they shall stand: the built-in model's without what they repeat."""
+def checked(job: Job, engine: Engine, spec: ModelSpec) -> Stream | None:
+    """Return how the built-in model writes `job`, its sentences checked; None for other models."""
     if Path(spec.location) != builtin_path():
-        return tokens
-    from gptwrite.repeats import without_repeats
+        return None
+    from gptwrite.starter import stream_of
 
-    return without_repeats(tokens)
+    return stream_of(job, engine)
 
 
 def after_first(

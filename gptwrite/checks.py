@@ -1,0 +1,158 @@
+"""What the built-in model's texts are held to, one check a kind of text.
+
+Each reads a sentence with what stands before it and says whether it may stand. None of them knows
+the model: they compare characters, with the notes, the given text, or the word that was asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+
+from gptwrite.redraft import Check
+
+# Names of topics that are also words of any text.
+GENERAL = frozenset(
+    ("阅读", "老师", "读书", "图书馆", "博物馆", "保持好奇", "广告", "好奇心", "交流", "大学")
+)
+LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
+BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
+SUMMARY_SHARE = 0.4  # of the text's length
+SUPPORTED = 0.6  # share of a summary sentence's pairs of characters that the text has
+HOW = re.compile(r"^(?:如何|怎样|怎么)")
+# What a heading, or a clause that leads to a fact, says of the fact that follows.
+ROLE_WORDS = {
+    "definition": "概念|介绍|印象|概述|认识|什么",
+    "background": "由来|历史|来历|过去|发展|背景|追溯|往回看",
+    "mechanism": "特点|关键|道理|具体来看|门道|进一步|细看|深处|仔细观察",
+    "example": "例|^身边的",
+    "impact": "意义|影响|作用|重要|价值|与生活|更大的范围",
+    "misconception": "误|弄错|澄清|需要说明|值得注意",
+    "action": "怎么做|怎样做|建议|做起|做什么|怎样对待|与我们|普通人|落到实际|行动|实用",
+    "outlook": "展望|未来|以后|今后|往前看",
+}
+
+
+def python() -> Check:
+    """Return the check of a program: Python can read it. The last draw stands in any case."""
+    return Check(lambda _, code: parses(code), lambda _, code: code, is_whole=True)
+
+
+def parses(code: str) -> bool:
+    """Say whether Python can read `code`."""
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def pairs(text: str) -> list[str]:
+    """Return the pairs of neighbouring characters of `text`, punctuation left out."""
+    return ["".join(pair) for pair in itertools.pairwise(c for c in text if c.isalnum())]
+
+
+def share(part: str, known: set[str]) -> float:
+    """Return the share of the pairs of `part` that are known (0 to 1)."""
+    own = pairs(part)
+    return sum(pair in known for pair in own) / len(own) if own else 1.0
+
+
+class Notes:
+    """Facts, one a line, with their roles where these are known."""
+
+    def __init__(self, topic: str, notes: str, roles: Mapping[str, str]) -> None:
+        self.topic = topic
+        self.facts = [line for line in notes.splitlines() if line.strip()]
+        self._roles = roles
+        self._known = set(pairs(notes))
+        self._named = {*pairs(topic), topic}
+
+    def allows(self, before: str, unit: str) -> bool:
+        """Say whether a sentence is made of facts to the letter, or a link that claims nothing.
+
+        A fact may follow a clause that leads to it; every other clause must stand in the notes.
+        What comes below a heading must be of its kind.
+        """
+        lines = before.rstrip().rsplit("\n", 1)
+        heading = lines[-1] if lines[-1].startswith("## ") else ""
+        for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).rstrip("。！？").split("；"):
+            clauses = part.split("，")
+            shares = [share(clause, self._known) for clause in clauses]
+            leads = shares[0] < 0.5 and len(shares) > 1
+            if all(value == 1 for value in shares[1:]) and (shares[0] == 1 or leads):
+                words = heading + (clauses[0] if leads else "")
+                if words and not self._suits(words, self._like(part)):
+                    return False
+            elif not (self._is_link(part, shares) and self._suits(part, self._next(before))):
+                return False
+        return True
+
+    def allows_heading(self, before: str, heading: str) -> bool:
+        """Say whether a heading suits the fact that is to come below it."""
+        return self._suits(heading, self._next(before))
+
+    def instead(self, before: str, unit: str) -> str | None:
+        """Return the unused fact that `unit` was most like; None when all are told."""
+        unused = self._unused(before)
+        own = set(pairs(unit))
+        return max(unused, key=lambda fact: share(fact, own)) if unused else None
+
+    def _is_link(self, part: str, shares: list[float]) -> bool:
+        most = LINK_CHARACTERS if any(n in part for n in self._named) else BARE_LINK_CHARACTERS
+        is_loose = sum(shares) / len(shares) < 0.5
+        has_latin = re.search(r"[0-9A-Za-z]", part.replace(self.topic, ""))
+        return is_loose and len(part) <= most and not has_latin
+
+    def _suits(self, words: str, fact: str | None) -> bool:
+        role = self._roles.get(fact or "")
+        told = {name for name, pattern in ROLE_WORDS.items() if re.search(pattern, words)}
+        return role is None or not told or role in told
+
+    def _like(self, part: str) -> str | None:
+        own = set(pairs(part))
+        return max(self.facts, key=lambda fact: share(fact, own), default=None)
+
+    def _unused(self, before: str) -> list[str]:
+        return [fact for fact in self.facts if fact.rstrip("。") not in before]
+
+    def _next(self, before: str) -> str | None:
+        return next(iter(self._unused(before)), None)
+
+
+def noted(topic: str, text: str, roles: Mapping[str, str]) -> Check:
+    """Return the check of an article from notes. A fact that fails too often comes as it is."""
+    notes = Notes(topic, text, roles)
+    return Check(notes.allows, notes.instead, allows_heading=notes.allows_heading)
+
+
+def on_the_word(topic: str, names: Iterable[str]) -> Check:
+    """Return the check of an article without notes: its own word whole, and no other topic's."""
+    others = [name for name in names if len(name) > 1 and name not in topic and name not in GENERAL]
+    core = HOW.sub("", topic)
+
+    def allows(_: str, unit: str) -> bool:
+        is_whole = len(core) < 3 or unit.count(core[:-1]) == unit.count(core)
+        return is_whole and not any(name in unit for name in others)
+
+    return Check(allows)
+
+
+def backed(text: str) -> Check:
+    """Return the check of a summary: shorter than the text, and said by it."""
+    known = set(pairs(text))
+    most = max(40, round(SUMMARY_SHARE * len(text)))
+
+    def allows(before: str, unit: str) -> bool:
+        fits = len(before) + len(unit) <= most
+        return fits and all(
+            share(part, known) >= SUPPORTED for part in re.split(r"[。！？；\n]", unit)
+        )
+
+    def instead(before: str, _: str) -> str | None:
+        first = re.match(r".{8,}?[。！？]", text)
+        return first.group() if first and not before and len(first.group()) <= most else None
+
+    return Check(allows, instead)

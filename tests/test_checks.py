@@ -1,0 +1,93 @@
+"""What the built-in model's sentences are held to."""
+
+from __future__ import annotations
+
+import pytest
+
+from gptwrite import checks
+
+NOTES = "茶是用茶树的嫩叶制成的饮料。\n唐代的陆羽写了《茶经》。\n泡绿茶宜用80度的水，红茶宜用沸水。"
+ROLES = dict(zip(NOTES.splitlines(), ("definition", "background", "action"), strict=True))
+SENTENCES = [
+    ("唐代的陆羽写了《茶经》。", True),
+    ("从历史上看，唐代的陆羽写了《茶经》。", True),
+    ("展望未来，唐代的陆羽写了《茶经》。", False),  # leads elsewhere
+    ("唐代的陆游写了《茶经》。", False),  # miscopied
+    ("宋代的陆羽写了《茶经》。", False),
+    ("泡绿茶宜用90度的水，红茶宜用沸水。", False),
+    ("泡绿茶宜用80度的水，红茶宜用沸水；另外，唐代的陆羽写了《茶经》。", True),
+    ("泡绿茶宜用80度的水，黑茶宜用凉水。", False),
+    ("- 唐代的陆羽写了《茶经》。", True),
+    ("说到茶，很多人都听过。", True),
+    ("先看来历。", False),  # the definition comes first
+    ("世界各国的人们都在很早以前就开始栽种它们了。", False),  # claims what no note says
+    ("1610年，有人发明了茶杯。", False),
+]
+
+
+@pytest.mark.parametrize(("sentence", "allowed"), SENTENCES)
+def test_an_article_from_notes_keeps_to_them(sentence: str, allowed: bool) -> None:
+    assert checks.noted("茶", NOTES, ROLES).allows("# 茶\n\n", sentence) is allowed
+
+
+def test_a_heading_suits_the_fact_that_comes_next() -> None:
+    check = checks.noted("茶", NOTES, ROLES)
+    told = "# 茶\n\n茶是用茶树的嫩叶制成的饮料。\n\n"
+    assert check.allows_heading(told, "历史背景")
+    assert check.allows_heading(told, "另一种说法")  # says nothing of a kind
+    assert not check.allows_heading(told, "几点建议")
+    below = told + "## 历史背景\n\n"
+    assert check.allows(below, "唐代的陆羽写了《茶经》。")
+    assert not check.allows(below, "泡绿茶宜用80度的水，红茶宜用沸水。")
+
+
+def test_the_note_most_like_the_sentence_takes_its_place_once() -> None:
+    check = checks.noted("茶", NOTES, ROLES)
+    assert check.instead("", "唐代的陆游写了《茶经》。") == "唐代的陆羽写了《茶经》。"
+    assert check.instead(NOTES.replace("\n", ""), "唐代的陆游写了《茶经》。") is None
+
+
+def test_material_of_unknown_roles_takes_any_heading() -> None:
+    check = checks.noted("茶", NOTES, {})
+    assert check.allows_heading("# 茶\n\n", "展望")
+    assert check.allows("# 茶\n\n## 展望\n\n", "唐代的陆羽写了《茶经》。")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "allowed"),
+    [
+        ("要了解量子纠缠，先从提问开始。", True),
+        ("用自己的话重写一遍，就能弄懂量子纠纷。", False),
+        ("京剧是中国的传统戏曲。", False),
+        ("去图书馆查一查。", True),
+    ],
+)
+def test_without_notes_the_text_stays_on_its_word(sentence: str, allowed: bool) -> None:
+    check = checks.on_the_word("量子纠缠", ["京剧", "图书馆", "茶"])
+    assert check.allows("", sentence) is allowed
+
+
+TEXT = "社区图书馆从五月起每天开到晚上十点。周末还会为孩子们安排读书会。书架也重新排了一遍，找书更方便。"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "allowed"),
+    [
+        ("社区图书馆每天开到晚上十点。", True),
+        ("图书馆将建一座游泳池。", False),
+        (TEXT, False),  # longer than two fifths of the text, and than 40 characters
+    ],
+)
+def test_a_summary_is_short_and_said_by_the_text(sentence: str, allowed: bool) -> None:
+    assert checks.backed(TEXT).allows("", sentence) is allowed
+
+
+def test_a_summary_that_fails_is_the_first_sentence() -> None:
+    assert checks.backed(TEXT).instead("", "x") == "社区图书馆从五月起每天开到晚上十点。"
+    assert checks.backed(TEXT).instead("已有。", "x") is None
+    assert checks.backed("没有句号的字").instead("", "x") is None
+
+
+def test_code_that_does_not_parse_is_refused() -> None:
+    assert checks.python().allows("", "def f(x):\n    return x")
+    assert not checks.python().allows("", "def f(x:\n    return x")
