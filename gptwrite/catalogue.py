@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ class Entry:
                 return None
             return Reference("modelscope", self.modelscope, self.file, self.quantization)
         return Reference("hf", self.repo, self.file, self.quantization)
+
+    def writes(self, language: str) -> bool:
+        """Say whether the model writes `language`, a code such as zh or pt_BR; empty is any."""
+        code = re.split("[-_.]", language.lower())[0]
+        return code in ("", *self.languages) or "many" in self.languages
 
     @property
     def strengths(self) -> str:

@@ -77,7 +77,7 @@ def recommend(entries: Sequence[Entry], machine: Machine, language: str = "") ->
     """
     rows = []
     for entry in entries:
-        if language and language not in entry.languages:
+        if not entry.writes(language):
             continue
         needed = memory_needed(entry.size_bytes, entry.kv_bytes_per_token)
         does_fit, on_gpu = fits(needed, machine)

@@ -25,6 +25,9 @@ def best(machine: Machine, language: str = "") -> str:
         (1.2, 2, 0, "zh", "qwen2.5-0.5b"),
         (16, 2, 12, "zh", "qwen3.5-9b"),
         (0.5, 2, 0, "zh", ""),
+        (64, 2, 0, "zh", "qwen3-30b-a3b-2507"),
+        (64, 16, 0, "ja", "qwen3.5-9b"),
+        (4, 4, 0, "pt_BR", "qwen3.5-4b"),
     ],
 )
 def test_the_best_model_follows_memory_cores_and_gpu(
@@ -43,7 +46,25 @@ def test_where_nothing_is_fast_the_fastest_is_best() -> None:
 def test_only_models_of_the_language_are_shown_and_those_that_fit_come_first() -> None:
     advice = recommend(catalogue.load(), Machine(4 * GB, 4), "zh")
     assert all("zh" in row.entry.languages for row in advice)
+    names = {row.entry.name for row in advice}
+    assert "smollm2-360m" not in names and "qwen3-4b" in names
     assert [row.fits for row in advice] == sorted((row.fits for row in advice), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "writes"),
+    [("", True), ("en", True), ("EN", True), ("en_US.UTF-8", True), ("zh-CN", False)],
+)
+def test_a_language_is_known_by_its_code(language: str, writes: bool) -> None:
+    entry = catalogue.find("smollm2-360m")
+    assert entry and entry.languages == ("en",)
+    assert entry.writes(language) is writes
+
+
+def test_a_model_of_many_languages_is_shown_for_one_that_is_not_named() -> None:
+    advice = recommend(catalogue.load(), Machine(64 * GB, 8), "ja")
+    assert advice[0].is_best
+    assert all("many" in row.entry.languages for row in advice)
 
 
 def test_memory_counts_weights_context_and_work() -> None:
