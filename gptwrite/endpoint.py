@@ -41,8 +41,8 @@ def parse_endpoint(address: str, offline: bool = False) -> Endpoint:
     """Return what `address` names: `http://localhost:8000`, with or without `/v1`.
 
     Raises `ConfigError` for an address that is none, or that holds a password or a query, which
-    could be a key; `ModelError` for one off this machine while `offline`. No message repeats the
-    address before it is known to hold no secret.
+    could be a key; `ModelError` for any while `offline`, which means that no socket is opened, not
+    even to this machine. No message repeats the address before it is known to hold no secret.
     """
     address = address.strip()
     if "://" not in address:
@@ -66,12 +66,15 @@ def parse_endpoint(address: str, offline: bool = False) -> Endpoint:
     shown = f"[{host}]" if ":" in host else host
     place = f"{shown}:{port}" if port else shown
     endpoint = Endpoint(f"{parts.scheme}://{place}{path}", place, is_loopback(host))
-    if offline and not endpoint.is_loopback:
+    if offline:
         raise ModelError(
-            say(f"{endpoint.host} cannot be asked while gptwrite is offline.",
-                f"离线模式下无法使用 {endpoint.host}。"),
-            say("Leave out --offline (or GPTWRITE_OFFLINE), or use a server on this machine.",
-                "请去掉 --offline（或 GPTWRITE_OFFLINE），或使用本机上的服务器。"),
+            say(f"{endpoint.host} cannot be asked: offline, gptwrite opens no connection at all, "
+                "not even to this machine.",
+                f"无法使用 {endpoint.host}：离线模式下不建立任何连接，本机也不例外。"),
+            say("Leave out --offline (GPTWRITE_OFFLINE, or the setting), or leave out the endpoint "
+                "and write with a model on disk.",
+                "请去掉 --offline（或 GPTWRITE_OFFLINE、设置项 offline），"
+                "或去掉服务器地址，改用磁盘上的模型。"),
         )  # fmt: skip
     return endpoint
 

@@ -43,15 +43,7 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
     or one that another tool holds, such as `ollama:qwen3:4b`. Raises `ModelError` for others.
     """
     if settings.endpoint:
-        if settings.offline:
-            # Offline means that no socket is opened, not even to a server on this machine.
-            raise ModelError(
-                say("An endpoint cannot be asked while gptwrite is offline.",
-                    "离线模式下无法使用服务器地址。"),
-                say("Leave out --offline (or GPTWRITE_OFFLINE), or leave out the endpoint.",
-                    "请去掉 --offline（或 GPTWRITE_OFFLINE），或去掉服务器地址。"),
-            )  # fmt: skip
-        address = parse_endpoint(settings.endpoint).base
+        address = parse_endpoint(settings.endpoint, settings.offline).base
         # Without a name the server's only model is meant.
         return ModelSpec("" if reference == BUILTIN else reference, "remote", address)
     if reference == "echo":

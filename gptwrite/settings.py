@@ -79,7 +79,7 @@ class Settings:
     seed: int | None = _setting(
         None, "seed; the same gives the same text", "随机种子；相同则文字相同"
     )
-    offline: bool = _setting(False, "never open a network connection", "从不联网")
+    offline: bool = _setting(False, "open no connection at all, not even to this machine", "不建立任何连接，本机也不例外")
     quiet: bool = _setting(False, "no notes on stderr", "stderr 上不出提示")
     plain: bool = _setting(False, "raw text, also on a terminal", "在终端也输出原文")
     starter_note: bool = _setting(

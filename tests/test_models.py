@@ -62,7 +62,7 @@ def test_an_unknown_name_names_the_nearest_here_and_in_the_catalogue() -> None:
 def test_an_endpoint_goes_before_all_but_not_offline() -> None:
     here = Settings(endpoint="http://127.0.0.1:1")
     assert resolve("any", here).engine == "remote"
-    with pytest.raises(ModelError, match="offline"):
+    with pytest.raises(ModelError, match="not even to this machine"):
         resolve("any", Settings(endpoint="http://127.0.0.1:1", offline=True))
 
 
@@ -84,3 +84,9 @@ def test_the_catalogue_is_whole_and_plausible() -> None:
         )
         assert entry.context_length >= 8192
         assert 0 < entry.active_b <= entry.parameters_b
+        # A language is a code or `many`, and one catalogue row fits 80 columns with its licence.
+        assert all(code == "many" or len(code) == 2 for code in entry.languages)
+        assert len(entry.name) <= 18 and len(entry.license) <= 10
+        assert entry.modelscope in ("", entry.repo)
+        words = entry.repo.split("/")[1].removesuffix("-GGUF").removesuffix("-it").lower()
+        assert entry.file.lower().startswith(words.split("-")[0])
