@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gptwrite import download_errors
 from gptwrite.errors import ModelError
-from gptwrite.files import write_atomically
+from gptwrite.files import hash_file, write_atomically
 from gptwrite.language import say
 from gptwrite.references import public_address
-from gptwrite.store import CHUNK_BYTES, PART, STATE
+from gptwrite.store import PART, STATE
 
 if TYPE_CHECKING:
     import httpx
@@ -184,7 +184,7 @@ def _attempt(client: httpx.Client, remote: RemoteFile, partial: _Partial, watche
     offset = partial.size() if state else 0
     if remote.size_bytes and offset > remote.size_bytes:
         raise _ChangedError(say("the unfinished file is too long", "未完成的文件过长"))
-    digest = _hash_so_far(partial.path, offset)
+    digest = [hash_file(partial.path) if offset else hashlib.sha256()]
     if not (remote.size_bytes and offset == remote.size_bytes):
         headers = dict(remote.headers)
         if offset:
@@ -213,16 +213,6 @@ def _attempt(client: httpx.Client, remote: RemoteFile, partial: _Partial, watche
         _check_whole(partial, remote)
     partial.finish()
     return str(found)
-
-
-def _hash_so_far(path: Path, size_bytes: int) -> list[Any]:
-    """Return a one-item list with the SHA-256 of the bytes that are there."""
-    digest = hashlib.sha256()
-    if size_bytes:
-        with path.open("rb") as file:
-            while piece := file.read(CHUNK_BYTES):
-                digest.update(piece)
-    return [digest]
 
 
 def _receive(

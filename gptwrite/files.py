@@ -1,15 +1,18 @@
-"""Reading the user's texts, and writing files so that no half of one is ever seen."""
+"""Reading the user's texts, hashing files, and writing them so that no half is ever seen."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from gptwrite.errors import GptwriteError, InputError
 from gptwrite.language import say
 
+PIECE_BYTES = 1 << 20  # of a large file, read at a time
 BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
@@ -102,6 +105,16 @@ def read_text(path: Path) -> str:
             say("Check the name and the permissions.", "请检查文件名和权限。"),
         ) from exc
     return decode(data, str(path))
+
+
+def hash_file(path: Path, on_bytes: Callable[[int], None] = lambda n: None) -> hashlib._Hash:
+    """Return the SHA-256 of the file, which can take in more; `on_bytes` is told of every piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+            on_bytes(len(piece))
+    return digest
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int | None = None) -> None:

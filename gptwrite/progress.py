@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -28,12 +28,7 @@ class Progress:
         self._last_share = 0.0
 
     def __enter__(self) -> Progress:
-        import os
-
-        is_plain = not self._terminal.err_is_tty or os.environ.get("TERM") == "dumb"
-        if not self._terminal.quiet and not is_plain:
-            self._bar = _bar(self._terminal)
-            self._bar.start()
+        self._bar = _open_bar(self._terminal, _transfer_columns)
         return self
 
     def __exit__(
@@ -91,8 +86,19 @@ class Progress:
         )
 
 
-def _bar(terminal: Terminal) -> Any:
+def _open_bar(terminal: Terminal, columns: Callable[[], Sequence[Any]]) -> Any:
+    """Return a bar that is being shown, or None where stderr is none to draw on."""
+    if not terminal.can_redraw:
+        return None
     from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    bar = RichProgress(*columns(), console=Console(file=terminal.err))
+    bar.start()
+    return bar
+
+
+def _transfer_columns() -> Sequence[Any]:
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -100,15 +106,13 @@ def _bar(terminal: Terminal) -> Any:
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
-    from rich.progress import Progress as RichProgress
 
-    return RichProgress(
+    return (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(file=terminal.err),
     )
 
 
@@ -123,13 +127,9 @@ class Steps:
         self._last = -1
 
     def __enter__(self) -> Steps:
-        if self._terminal.err_is_tty and not self._terminal.quiet:
-            from rich.console import Console
-            from rich.progress import Progress as RichProgress
-
-            self._bar = RichProgress(console=Console(file=self._terminal.err))
+        self._bar = _open_bar(self._terminal, lambda: ())  # Rich's own columns
+        if self._bar:
             self._task = self._bar.add_task(self._name)
-            self._bar.start()
         return self
 
     def __exit__(

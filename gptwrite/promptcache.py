@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptwrite.files import hash_file
 from gptwrite.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -223,11 +224,7 @@ def _tokens_of(path: Path) -> list[int]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:24]
+    return hash_file(path).hexdigest()[:24]
 
 
 def _is_whole(path: Path) -> bool:

@@ -19,6 +19,7 @@ from gptwrite.discovery import Discovered, discover
 from gptwrite.download import RemoteFile, Watcher
 from gptwrite.download_errors import no_space
 from gptwrite.errors import ModelError, UsageError
+from gptwrite.files import hash_file
 from gptwrite.language import say
 from gptwrite.models import unknown_model
 from gptwrite.references import Reference, Source, default_name, parse
@@ -224,7 +225,7 @@ def _fetch(
     # A pull killed between a file's last byte and the record leaves whole files behind.
     if file.sha256 and target.exists():
         watcher.begin(target.name, file.size_bytes, 0)
-        if store.hash_file(target) == file.sha256:
+        if hash_file(target).hexdigest() == file.sha256:
             watcher.advance(file.size_bytes)
             return file.sha256
     remote = dataclasses.replace(file, name=target.name)

@@ -7,7 +7,6 @@ ever deleted from, and only the files it names.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from gptwrite.errors import ModelError
-from gptwrite.files import write_atomically
+from gptwrite.files import hash_file, write_atomically
 from gptwrite.language import say
 from gptwrite.references import canonical
 from gptwrite.settings import data_dir
 
 RECORD = "model.json"
 PART, STATE = ".part", ".part.json"
-CHUNK_BYTES = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a model, and so of its folder
 
 
@@ -149,16 +147,6 @@ def _remove_files(folder: Path) -> int:
     return freed
 
 
-def hash_file(path: Path, on_bytes: Callable[[int], None] = lambda n: None) -> str:
-    """Return the SHA-256 of the file in hex; `on_bytes` is told of every piece read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(CHUNK_BYTES):
-            digest.update(piece)
-            on_bytes(len(piece))
-    return digest.hexdigest()
-
-
 def damage(model: Stored, on_bytes: Callable[[int], None] = lambda n: None) -> str:
     """Return what is wrong with the files of `model` on disk, or an empty string."""
     for file in model.files:
@@ -169,7 +157,7 @@ def damage(model: Stored, on_bytes: Callable[[int], None] = lambda n: None) -> s
         if size != file.size_bytes:
             return say(f"{file.name} has {size} bytes instead of {file.size_bytes}",
                        f"{file.name} 有 {size} 字节，应为 {file.size_bytes}")  # fmt: skip
-        if hash_file(path, on_bytes) != file.sha256:
+        if hash_file(path, on_bytes).hexdigest() != file.sha256:
             return say(f"the SHA-256 of {file.name} is wrong", f"{file.name} 的 SHA-256 不符")
     return ""
 

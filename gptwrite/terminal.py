@@ -131,6 +131,13 @@ class Terminal:
     def err_is_tty(self) -> bool:
         return self.err.isatty()
 
+    @property
+    def can_redraw(self) -> bool:
+        """Whether stderr takes a bar or a spinner, which are drawn again and again."""
+        import os
+
+        return self.err_is_tty and not self.quiet and os.environ.get("TERM") != "dumb"
+
     def note(self, text: str) -> None:
         """Write a line to stderr, unless quiet."""
         if not self.quiet:
@@ -153,9 +160,7 @@ class Terminal:
 
     def spinner(self, text: str) -> AbstractContextManager[Any]:
         """Return a spinner on stderr, or nothing where nobody would see it."""
-        import os
-
-        if self.quiet or not self.err_is_tty or os.environ.get("TERM") == "dumb":
+        if not self.can_redraw:
             return nullcontext()
         from rich.console import Console
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -95,6 +96,8 @@ def test_progress_on_a_terminal_is_a_bar_with_speed_and_time_left(hub: HubServer
     child.expect(pexpect.EOF)
     assert "━" in child.before
     assert "520.5/520.5 kB" in child.before
+    assert re.search(r"\d [kM]B/s", re.sub(r"\x1b\[[\d;]*m", "", child.before))
+    assert "0:00:00" in child.before
     child.close()
     assert child.exitstatus == 0
 
