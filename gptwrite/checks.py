@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from gptwrite.redraft import Check
+from gptwrite.redraft import Check, repeats
 
 # Names of topics that are also words of any text.
 GENERAL = frozenset(
@@ -21,7 +21,6 @@ LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
 BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
 SUMMARY_SHARE = 0.4  # of the text's length
 SUPPORTED = 0.6  # share of a summary sentence's pairs of characters that the text has
-HOW = re.compile(r"^(?:如何|怎样|怎么)")
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
 ROLE_WORDS = {
     "definition": "概念|介绍|印象|概述|认识|什么",
@@ -60,22 +59,29 @@ def share(part: str, known: set[str]) -> float:
     return sum(pair in known for pair in own) / len(own) if own else 1.0
 
 
-class Notes:
-    """Facts, one a line, with their roles where these are known."""
+def body_of(article: str) -> str:
+    """Return the text below the title."""
+    return article.split("\n", 1)[-1].strip() if article.startswith("# ") else article.strip()
 
-    def __init__(self, topic: str, notes: str, roles: Mapping[str, str]) -> None:
-        self.topic = topic
+
+class Notes:
+    """Facts, one a line, with their roles where these are known; the topic has one name or more."""
+
+    def __init__(self, names: Sequence[str], notes: str, roles: Mapping[str, str]) -> None:
+        self._names = names
         self.facts = [line for line in notes.splitlines() if line.strip()]
         self._roles = roles
         self._known = set(pairs(notes))
-        self._named = {*pairs(topic), topic}
+        self._named = {*names, *(pair for name in names for pair in pairs(name))}
 
     def allows(self, before: str, unit: str) -> bool:
         """Say whether a sentence is made of facts to the letter, or a link that claims nothing.
 
         A fact may follow a clause that leads to it; every other clause must stand in the notes.
-        What comes below a heading must be of its kind.
+        What comes below a heading must be of its kind; the first sentence names the topic.
         """
+        if not body_of(before) and not any(name in unit for name in self._names):
+            return False
         lines = before.rstrip().rsplit("\n", 1)
         heading = lines[-1] if lines[-1].startswith("## ") else ""
         for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).rstrip("。！？").split("；"):
@@ -103,7 +109,10 @@ class Notes:
     def _is_link(self, part: str, shares: list[float]) -> bool:
         most = LINK_CHARACTERS if any(n in part for n in self._named) else BARE_LINK_CHARACTERS
         is_loose = sum(shares) / len(shares) < 0.5
-        has_latin = re.search(r"[0-9A-Za-z]", part.replace(self.topic, ""))
+        bare = part
+        for name in self._names:
+            bare = bare.replace(name, "")
+        has_latin = re.search(r"[0-9A-Za-z]", bare)
         return is_loose and len(part) <= most and not has_latin
 
     def _suits(self, words: str, fact: str | None) -> bool:
@@ -116,26 +125,31 @@ class Notes:
         return max(self.facts, key=lambda fact: share(fact, own), default=None)
 
     def _unused(self, before: str) -> list[str]:
-        return [fact for fact in self.facts if fact.rstrip("。") not in before]
+        return [
+            fact
+            for fact in self.facts
+            if fact.rstrip("。") not in before and not repeats(before, fact)
+        ]
 
     def _next(self, before: str) -> str | None:
         return next(iter(self._unused(before)), None)
 
 
-def noted(topic: str, text: str, roles: Mapping[str, str]) -> Check:
+def noted(names: Sequence[str], text: str, roles: Mapping[str, str]) -> Check:
     """Return the check of an article from notes. A fact that fails too often comes as it is."""
-    notes = Notes(topic, text, roles)
+    notes = Notes(names, text, roles)
     return Check(notes.allows, notes.instead, allows_heading=notes.allows_heading)
 
 
 def on_the_word(topic: str, names: Iterable[str]) -> Check:
     """Return the check of an article without notes: its own word whole, and no other topic's."""
     others = [name for name in names if len(name) > 1 and name not in topic and name not in GENERAL]
-    core = HOW.sub("", topic)
 
-    def allows(_: str, unit: str) -> bool:
-        is_whole = len(core) < 3 or unit.count(core[:-1]) == unit.count(core)
-        return is_whole and not any(name in unit for name in others)
+    def allows(before: str, unit: str) -> bool:
+        if not body_of(before) and topic not in unit:
+            return False
+        is_whole = len(topic) < 3 or unit.count(topic[:-1]) == unit.count(topic)
+        return is_whole and "\ufffd" not in unit and not any(name in unit for name in others)
 
     return Check(allows)
 

@@ -31,6 +31,9 @@ NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
 ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
+LONGEST_NAME = 12  # characters of a topic that a stand-in can stand for
+STAND_IN, STAND_IN_ACT = "雨衣", "收拾行李"
+HOW = re.compile("如何|怎样|怎么")
 FIRST, LAST = ("definition",), ("action", "outlook")
 MIDDLE = ("background", "mechanism", "example", "impact", "misconception")
 # What may stand around a topic's name in a request without making it another topic.
@@ -50,10 +53,15 @@ ENDS_AROUND = re.compile(f"(?:{_AROUND})$")
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic with its facts: role -> facts, each in two wordings."""
+    """A topic, its other names, and its facts: role -> facts, each in two wordings."""
 
-    name: str
+    names: tuple[str, ...]
     facts: dict[str, list[list[str]]]
+
+    @property
+    def name(self) -> str:
+        """The name that goes above the others."""
+        return self.names[0]
 
     def roles(self) -> dict[str, str]:
         """Return the role of every wording."""
@@ -86,7 +94,7 @@ def find_topic(request: str) -> Topic | None:
     if AROUND.sub("", rest).strip():
         return None
     row = next(row for row in rows if found in row[0])
-    return Topic(row[0][0], json.loads(row[1]))
+    return Topic(tuple(row[0]), json.loads(row[1]))
 
 
 def _rows() -> Iterator[tuple[list[str], str]]:
@@ -127,32 +135,71 @@ def with_notes(job: Job) -> Job:
 
 def stream_of(job: Job, engine: Engine) -> Stream:
     """Return how the built-in model answers a request of `job`: checked as it writes."""
-    check = check_of(job)
-    if check is None:
+    if job.template.long_input == "per_chunk":  # it gives back its input, repeats and all
         return engine.stream
 
     def stream(request: Request) -> Iterator[Token]:
         if request.form:
-            return engine.stream(request)
+            yield from engine.stream(request)
+            return
+        asked, stand_in = stand_in_for(job, request)
+        if stand_in:
+            request = renamed(request, asked, stand_in)
         seed = request.sampling.seed
-        return redraft(engine, request, check, secrets.randbelow(2**31) if seed is None else seed)
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        for token in redraft(engine, request, check_of(job, stand_in), seed):
+            yield replace(token, text=token.text.replace(stand_in, asked)) if stand_in else token
 
     return stream
 
 
-def check_of(job: Job) -> Check | None:
-    """Return what the answer to `job` is held to; None where it gives back its own input."""
+def stand_in_for(job: Job, request: Request) -> tuple[str, str]:
+    """Return the words that the article's stand-in stands for, and the stand-in; "" for none.
+
+    A small model miscopies names that it has rarely seen. Of a topic without notes it says nothing
+    that would not hold of any other, so it writes of one that it can spell.
+    """
+    topic = job.inputs.topic
+    is_bare = job.template.name == "article" and job.language == "zh" and not job.inputs.text
+    quoted = sum(message.content.count(f"“{topic}”") for message in request.messages)
+    if not is_bare or quoted != 1 or len(topic) > LONGEST_NAME or find_topic(topic):
+        return "", ""
+    asked = without_how(topic)
+    return (asked, STAND_IN if asked == topic else STAND_IN_ACT) if asked else ("", "")
+
+
+def without_how(topic: str) -> str:
+    """Return what is to be done, of a topic that asks how."""
+    found = HOW.match(topic)
+    return topic[found.end() :] if found else topic
+
+
+def renamed(request: Request, name: str, stand_in: str) -> Request:
+    """Return the request with another name for its topic, in the prompt and in the title."""
+    *before, last = request.messages
+    quoted, titled = (
+        re.compile(f"(?<={ahead})((?:{HOW.pattern})?){re.escape(name)}(?={behind})")
+        for ahead, behind in (("“", "”"), ("# ", "\n"))
+    )
+    last = replace(last, content=quoted.sub(rf"\g<1>{stand_in}", last.content))
+    answer = titled.sub(rf"\g<1>{stand_in}", request.answer)
+    return replace(request, messages=(*before, last), answer=answer)
+
+
+def check_of(job: Job, stand_in: str = "") -> Check:
+    """Return what the answer to `job` is held to."""
     name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
-    if job.template.long_input == "per_chunk":
-        return None
     if name == "code":
         is_python = str(job.values.get("language") or "python").lower() == "python"
-        return checks.python() if is_python else None
+        return checks.python() if is_python else Check()
     if name == "article" and job.language == "zh":
         found = find_topic(topic)
         if text:
-            return checks.noted(topic, text, found.roles() if found else {})
-        return checks.on_the_word(topic, [name for names, _ in _rows() for name in names])
+            return checks.noted(
+                found.names if found else (topic,), text, found.roles() if found else {}
+            )
+        others = [name for names, _ in _rows() for name in names]
+        return checks.on_the_word(stand_in or without_how(topic), others)
     if name == "summary" and text:
         return checks.backed(text)
     return Check()

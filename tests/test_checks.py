@@ -27,11 +27,21 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("sentence", "allowed"), SENTENCES)
 def test_an_article_from_notes_keeps_to_them(sentence: str, allowed: bool) -> None:
-    assert checks.noted("茶", NOTES, ROLES).allows("# 茶\n\n", sentence) is allowed
+    check = checks.noted(("茶",), NOTES, ROLES)
+    assert check.allows("# 茶\n\n一提到茶，", sentence) is allowed
+
+
+def test_the_first_sentence_names_the_topic() -> None:
+    check = checks.noted(("茶", "茶饮"), NOTES, ROLES)
+    assert not check.allows("# 茶\n\n", "陆羽写了一本书。")
+    assert check.allows("# 茶\n\n", "唐代的陆羽写了《茶经》。")
+    word = checks.on_the_word("竹笛", ["京剧"])
+    assert not word.allows("# 竹笛\n\n", "先从提问开始。")
+    assert word.allows("# 竹笛\n\n说到竹笛。", "先从提问开始。")
 
 
 def test_a_heading_suits_the_fact_that_comes_next() -> None:
-    check = checks.noted("茶", NOTES, ROLES)
+    check = checks.noted(("茶",), NOTES, ROLES)
     told = "# 茶\n\n茶是用茶树的嫩叶制成的饮料。\n\n"
     assert check.allows_heading(told, "历史背景")
     assert check.allows_heading(told, "另一种说法")  # says nothing of a kind
@@ -42,15 +52,15 @@ def test_a_heading_suits_the_fact_that_comes_next() -> None:
 
 
 def test_the_note_most_like_the_sentence_takes_its_place_once() -> None:
-    check = checks.noted("茶", NOTES, ROLES)
+    check = checks.noted(("茶",), NOTES, ROLES)
     assert check.instead("", "唐代的陆游写了《茶经》。") == "唐代的陆羽写了《茶经》。"
     assert check.instead(NOTES.replace("\n", ""), "唐代的陆游写了《茶经》。") is None
 
 
 def test_material_of_unknown_roles_takes_any_heading() -> None:
-    check = checks.noted("茶", NOTES, {})
+    check = checks.noted(("茶",), NOTES, {})
     assert check.allows_heading("# 茶\n\n", "展望")
-    assert check.allows("# 茶\n\n## 展望\n\n", "唐代的陆羽写了《茶经》。")
+    assert check.allows("# 茶\n\n茶。\n\n## 展望\n\n", "唐代的陆羽写了《茶经》。")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +74,7 @@ def test_material_of_unknown_roles_takes_any_heading() -> None:
 )
 def test_without_notes_the_text_stays_on_its_word(sentence: str, allowed: bool) -> None:
     check = checks.on_the_word("量子纠缠", ["京剧", "图书馆", "茶"])
-    assert check.allows("", sentence) is allowed
+    assert check.allows("量子纠缠。", sentence) is allowed
 
 
 TEXT = "社区图书馆从五月起每天开到晚上十点。周末还会为孩子们安排读书会。书架也重新排了一遍，找书更方便。"

@@ -9,6 +9,10 @@ import pytest
 from conftest import Ran
 
 from gptwrite import starter
+from gptwrite.engines.base import Message, Request
+from gptwrite.inputs import Inputs
+from gptwrite.template import Library
+from gptwrite.write import Job, build_request
 
 REQUESTS = [
     ("气候变化", "气候变化"),
@@ -63,6 +67,30 @@ def test_notes_are_material_for_the_built_in_model_only(gptwrite: Callable[..., 
     assert "参考材料" not in other.out
     given = gptwrite(["article", "气候变化", "--show-prompt"], stdin="我的材料")
     assert "参考材料：\n我的材料" in given.out
+
+
+NAMES = ["榫卯", "猫咖", "如何养多肉", "Rust 语言", '小明的"奇妙"一天']
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_article_without_notes_keeps_the_name_to_the_letter(
+    gptwrite: Callable[..., Ran], name: str
+) -> None:
+    text = gptwrite(["article", name, "--seed", "1", "--lang", "zh", "-q"]).out
+    core = starter.without_how(name)
+    assert text.startswith(f"# {name}\n\n")
+    assert core in text.split("。")[0].split("\n\n", 1)[1]
+    assert text.count(core) >= 3
+    assert starter.STAND_IN not in text and starter.STAND_IN_ACT not in text
+
+
+def test_a_template_that_names_its_topic_otherwise_gets_no_stand_in() -> None:
+    job = Job(Library().load("article"), Inputs("榫卯"), "zh")
+    request = Request((Message("user", "谈谈榫卯"),))
+    assert starter.stand_in_for(job, request) == ("", "")
+    assert starter.stand_in_for(job, build_request(job)) == ("榫卯", starter.STAND_IN)
+    noted = Job(Library().load("article"), Inputs("气候变化"), "zh")
+    assert starter.stand_in_for(noted, build_request(noted)) == ("", "")
 
 
 def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> None:
