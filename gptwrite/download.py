@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import httpx
 
 OK, PARTIAL, FORBIDDEN, NO_SUCH_RANGE = 200, 206, 403, 416
+SPARE_BYTES = 64 * 2**20  # left free on the disk
 MAX_TRIES = 6  # attempts in a row that bring not one byte
 LONGEST_WAIT_SECONDS = 120.0
 CONNECT_SECONDS, READ_SECONDS = 30.0, 60.0
@@ -39,13 +41,17 @@ CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to fetch. `size_bytes` 0 and an empty `sha256` mean: not known beforehand."""
+    """A file to fetch. `size_bytes` 0 and an empty `sha256` mean: not known beforehand.
+
+    `page` is where a hub tells about the model.
+    """
 
     name: str
     url: str
     size_bytes: int = 0
     sha256: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    page: str = ""
 
     @property
     def shown_url(self) -> str:
@@ -245,6 +251,9 @@ def _receive(
                     f"服务器发来 {length} 字节，应为 {size} 字节")
             )  # fmt: skip
         size = size or length
+    if not remote.size_bytes:
+        require_space(partial.target.parent, size - partial.size())
+    if response.status_code != PARTIAL:
         offset = 0
         digest[0] = hashlib.sha256()
         partial.begin(expected, etag)
@@ -261,6 +270,13 @@ def _receive(
     if size and offset < size:
         raise _PassingError(say("the connection was cut", "连接中断"))
     return expected
+
+
+def require_space(folder: Path, missing_bytes: int) -> None:
+    """Raise `ModelError` when the disk of `folder` has no room for so many bytes more."""
+    free = shutil.disk_usage(folder).free
+    if missing_bytes > 0 and missing_bytes + SPARE_BYTES > free:
+        raise download_errors.no_space(folder, missing_bytes + SPARE_BYTES, free)
 
 
 def _write_all(file: Any, piece: bytes) -> None:
@@ -308,12 +324,10 @@ def _check_status(response: httpx.Response, remote: RemoteFile) -> None:
         # A signed address behind a redirect has run out: asking again gives a new one.
         raise _PassingError(say("the address has expired", "地址已过期"))
     if status in (401, 403):
-        raise ModelError(
-            say(f"The server does not let you have {remote.name} ({status}).",
-                f"服务器不允许你获取 {remote.name}（{status}）。"),
-            say("It may need a token: set HF_TOKEN, and accept the model's terms on its page.",
-                "可能需要令牌：请设置 HF_TOKEN，并在模型页面接受其条款。"),
-        )  # fmt: skip
+        # The Hub tells everybody what a gated repository holds, and refuses the bytes.
+        if remote.page and response.headers.get("X-Error-Code") == "GatedRepo":
+            raise download_errors.gated(remote.name, remote.page)
+        raise download_errors.refused(remote.name, status)
     if status in (404, 410):
         raise ModelError(
             say(f"There is no file {remote.name} at the source.", f"来源没有文件 {remote.name}。"),

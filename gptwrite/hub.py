@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gptwrite.download import LONGEST_WAIT_SECONDS, MAX_TRIES, RemoteFile, retry_after
+from gptwrite.download_errors import TOKENS_PAGE, gated
 from gptwrite.errors import ModelError, UsageError
 from gptwrite.language import say
 from gptwrite.references import Reference, public_address, quantization_of, shards
@@ -57,7 +58,9 @@ def _hugging_face(
         OfflineModeIsEnabled,
     )
 
-    endpoint, token = hf_endpoint(), get_token()
+    endpoint = reference.location or hf_endpoint()
+    # A mirror that only stands in a pasted address is not trusted with the token.
+    token = get_token() if endpoint == hf_endpoint() else None
     api = HfApi(endpoint=endpoint, token=token or False, library_name="gptwrite")
 
     def ask() -> Any:
@@ -86,6 +89,7 @@ def _hugging_face(
             int(sibling.size or (sibling.lfs.size if sibling.lfs else 0) or 0),
             str(sibling.lfs.sha256) if sibling.lfs else "",
             headers,
+            _page(reference, endpoint),
         )
         for sibling in info.siblings or []
         if sibling.rfilename.lower().endswith(".gguf")
@@ -233,27 +237,19 @@ def _refused(reference: Reference, endpoint: str, exc: Any, token: str | None) -
             say("Leave the revision out.", "请去掉版本。"),
         )  # fmt: skip
     if code == "GatedRepo" or (status == 403 and code != "RepoNotFound"):
-        return gated_error(reference.repo, endpoint)
+        return gated(reference.repo, _page(reference, endpoint))
     if token and status == 401 and "credentials" in exc.response.headers.get("X-Error-Message", ""):
         return ModelError(
             say("The Hub does not accept your token.", "Hub 不接受你的令牌。"),
-            say(f"Make a new one at {HF_DEFAULT}/settings/tokens and set HF_TOKEN.",
-                f"请在 {HF_DEFAULT}/settings/tokens 新建令牌并设置 HF_TOKEN。"),
+            say(f"Make a new one at {TOKENS_PAGE} and set HF_TOKEN.",
+                f"请在 {TOKENS_PAGE} 新建令牌并设置 HF_TOKEN。"),
         )  # fmt: skip
     return _no_repository(reference, endpoint)
 
 
-def gated_error(repo: str, endpoint: str) -> ModelError:
-    """Return the error for a model whose terms must be accepted first."""
-    page = f"{public_address(endpoint)}/{repo}"
-    return ModelError(
-        say(f"{repo} is gated: its owner wants you to accept terms first.",
-            f"{repo} 需要先接受其所有者的条款。"),
-        say(f"Accept them at {page}, make a token at {HF_DEFAULT}/settings/tokens, "
-            "and set HF_TOKEN to it.",
-            f"请在 {page} 接受条款，在 {HF_DEFAULT}/settings/tokens 新建令牌，"
-            "并设置 HF_TOKEN。"),
-    )  # fmt: skip
+def _page(reference: Reference, endpoint: str) -> str:
+    """Return the page of the repository, where the terms of a gated model are accepted."""
+    return f"{public_address(endpoint)}/{reference.repo}"
 
 
 def _no_repository(reference: Reference, endpoint: str) -> ModelError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 from gptwrite import catalogue, download, hub, store
 from gptwrite.discovery import Discovered, discover
 from gptwrite.download import RemoteFile, Watcher
-from gptwrite.download_errors import no_space
 from gptwrite.errors import ModelError, UsageError
 from gptwrite.files import hash_file
 from gptwrite.language import say
@@ -28,8 +26,6 @@ from gptwrite.store import Stored, StoredFile
 
 if TYPE_CHECKING:
     import httpx
-
-SPARE_BYTES = 64 * 2**20  # left free on the disk
 
 
 def pull(
@@ -210,9 +206,7 @@ def _check_space(folder: Path, files: list[RemoteFile]) -> None:
                 missing -= min(path.stat().st_size, file.size_bytes)
                 break
         missing += file.size_bytes
-    free = shutil.disk_usage(folder).free
-    if missing and missing + SPARE_BYTES > free:
-        raise no_space(folder, missing + SPARE_BYTES, free)
+    download.require_space(folder, missing)
 
 
 def _fetch(

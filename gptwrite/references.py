@@ -25,12 +25,15 @@ HUB_PAGE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/(?:resolve|blob)/(?P<revision>[^/
 # What in an address's query says which file is meant. All else may be a key or a signature.
 FILE_PARAMETERS = ("download", "file", "filename", "filepath", "id", "name", "path", "ref",
                    "revision", "version")  # fmt: skip
-HUB_HOSTS = ("huggingface.co", "hf.co", "hf-mirror.com")
+MIRRORS = ("hf-mirror.com",)
+HUB_HOSTS = ("huggingface.co", "hf.co", *MIRRORS)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A model somewhere else. `location` is an address or a path, for `url` and `file` only.
+    """A model somewhere else. `location` is an address or a path, for `url` and `file`.
+
+    For `hf` it is the mirror the user named by a page's address, or empty.
 
     An address may hold a secret, which is used and never shown: `str()` leaves it out.
     """
@@ -130,7 +133,8 @@ def _from_address(text: str) -> Reference:
         )
     page = HUB_PAGE.fullmatch(unquote(parts.path))
     if page and host.removeprefix("www.") in HUB_HOSTS:
-        return Reference("hf", page["repo"], file=page["file"], revision=page["revision"])
+        mirror = f"https://{host}" if host in MIRRORS else ""
+        return Reference("hf", page["repo"], page["file"], "", page["revision"], mirror)
     return Reference("url", location=text)
 
 

@@ -41,6 +41,7 @@ class Repository:
 
     files: dict[str, bytes]
     gated: bool = False
+    is_listed: bool = False  # a gated one tells everybody what it holds, as the Hub's do
     license: str = "apache-2.0"
     lying_sha256: str = ""
     pointers: bool = True  # files are LFS pointers, as all large ones are
@@ -145,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _may_see(self, repository: Repository | None) -> bool:
+    def _may_see(self, repository: Repository | None, is_listing: bool = False) -> bool:
         """Answer as the Hub does for what is not there, or not for everybody."""
         hub = self.server.hub
         given = self.headers.get("Authorization", "")
@@ -158,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 404 if given else 401
             self._answer(status, b"{}", {"X-Error-Code": "RepoNotFound"})
             return False
-        if repository.gated and not given:
+        if repository.gated and not given and not (is_listing and repository.is_listed):
             self._answer(401, b"{}", {"X-Error-Code": "GatedRepo"})
             return False
         return True
@@ -171,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         repo, _, revision = rest.partition("/revision/")
         repository = hub.repositories.get(repo)
-        if not self._may_see(repository):
+        if not self._may_see(repository, is_listing=True):
             return
         assert repository
         if revision not in ("", "main", COMMIT):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +14,11 @@ from hub_server import COMMIT, Fault, HubServer, Repository, sha256
 from test_discovery import ollama
 from test_download import Notes
 
-from gptwrite import catalogue, download_errors, pull, store
+from gptwrite import catalogue, download, download_errors, pull, store
 from gptwrite.errors import GptwriteError, ModelError, UsageError
+from gptwrite.hub import list_files
 from gptwrite.models import resolve
+from gptwrite.references import Reference
 from gptwrite.settings import Settings
 
 REPO = "owner/Tiny-GGUF"
@@ -149,13 +153,15 @@ def test_an_unknown_repository_is_an_error_with_the_next_step(hub: HubServer, so
     assert "recommend" in caught.value.hint
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
 def test_a_gated_model_says_how_to_get_a_token(
-    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch, is_listed: bool
 ) -> None:
     hub.repositories[REPO].gated = True
+    hub.repositories[REPO].is_listed = is_listed
     with pytest.raises(ModelError, match="is gated") as caught:
         fetch(f"hf:{REPO}")
-    assert f"{hub.url}/{REPO}" in caught.value.hint
+    assert f"Accept them at {hub.url}/{REPO}, make a token at" in caught.value.hint
     assert "HF_TOKEN" in caught.value.hint
     monkeypatch.setenv("HF_TOKEN", hub.token)
     assert fetch(f"hf:{REPO}").name == "tiny-q4_k_m"
@@ -310,16 +316,39 @@ def test_a_full_disk_is_found_before_the_first_byte(
     class Full:
         free = 1_000_000
 
-    monkeypatch.setattr(pull.shutil, "disk_usage", lambda path: Full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Full)
     with pytest.raises(ModelError, match=r"0\.07 GB needed .* 0\.07 GB more than there is"):
         fetch(f"hf:{REPO}")
     assert hub.downloads() == []
     assert list(store.models_dir().glob("tiny*")) == []
+    # Of a plain address the size is known when it answers: nothing is written even so.
+    hub.plain["tiny.gguf"] = FILES["tiny-Q8_0.gguf"]
+    with pytest.raises(ModelError, match=r"0\.07 GB needed .* 0\.07 GB more than there is"):
+        fetch(f"{hub.url}/files/tiny.gguf")
+    assert list(store.models_dir().glob("tiny*")) == []
+
+
+def test_a_mirror_in_a_pasted_address_is_asked_without_the_token(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    reference = Reference("hf", REPO, quantization="Q8_0", location=hub.url)
+    with download.open_client() as client:
+        files, license_name = list_files(reference, client)
+    assert license_name == "apache-2.0" and len(files) == 6
+    assert all(file.url.startswith(hub.url) and not file.headers for file in files)
+    assert [seen.headers.get("Authorization") for seen in hub.seen] == [None]
 
 
 def test_a_disk_error_names_the_cause() -> None:
     error = download_errors.disk_error(PermissionError(13, "Permission denied"), Path("/x/y"), 1)
     assert error.message == "Cannot write /x/y: Permission denied."
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert "2.00 GB more" in download_errors.disk_error(full, Path("/x/y"), 2 * 10**9).message
+    unknown = download_errors.disk_error(full, Path("/x/y"), -1)
+    assert unknown.message == "The disk is full: /x/y cannot grow."
+    assert "models rm" in unknown.hint
 
 
 def test_two_pulls_of_one_model_share_one_download(
