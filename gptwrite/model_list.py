@@ -15,9 +15,8 @@ from gptwrite.engines import library
 from gptwrite.errors import ModelError
 from gptwrite.gguf_file import Header
 from gptwrite.language import say
-from gptwrite.models import BUILTIN, builtin_path, resolve
+from gptwrite.models import BUILTIN, builtin_path, model_file
 from gptwrite.recommend import Machine, fits, memory_needed, this_machine
-from gptwrite.settings import Settings
 
 GGUF_VERSION = 3
 ARCHITECTURE_KEY = b"general.architecture"
@@ -102,12 +101,7 @@ def _row(name: str, source: str, path: Path, size_bytes: int, machine: Machine) 
 
 def describe(reference: str) -> dict[str, Any]:
     """Return what the header of the model says, with `warnings` and the `chat_template`."""
-    spec = resolve(reference, Settings())
-    if spec.engine != "llama":
-        raise ModelError(
-            say(f"{reference} is not a model file.", f"{reference} 不是模型文件。"),
-            say("Name a GGUF model.", "请指定 GGUF 模型。"),
-        )
+    spec = model_file(reference)
     path = Path(spec.location)
     header = gguf_file.read_header(path)
     size = spec.size_bytes or path.stat().st_size
@@ -136,6 +130,11 @@ def describe(reference: str) -> dict[str, Any]:
         "chat_template": header.chat_template,
         "warnings": warnings,
     }
+
+
+def unsupported_file(reference: str) -> str:
+    """Return why the installed llama.cpp cannot open the model that `reference` names."""
+    return unsupported(gguf_file.read_header(Path(model_file(reference).location)))
 
 
 def unsupported(header: Header) -> str:

@@ -15,7 +15,8 @@ from gptwrite.language import say
 from gptwrite.references import canonical, parse
 from gptwrite.settings import Settings
 
-BUILTIN = "builtin"
+BUILTIN, ECHO = "builtin", "echo"
+RESERVED = (BUILTIN, ECHO)  # names that no downloaded model may have
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
         address = parse_endpoint(settings.endpoint, settings.offline).base
         # Without a name the server's only model is meant.
         return ModelSpec("" if reference == BUILTIN else reference, "remote", address)
-    if reference == "echo":
-        return ModelSpec("echo", "echo", "")
+    if reference == ECHO:
+        return ModelSpec(ECHO, "echo", "")
     if reference == BUILTIN:
         path = builtin_path()
         if not path.exists():
@@ -87,6 +88,17 @@ def resolve(reference: str, settings: Settings) -> ModelSpec:
     if "/" in reference or "\\" in reference:
         return ModelSpec(path.stem, "llama", str(path))
     raise unknown_model(reference)
+
+
+def model_file(reference: str) -> ModelSpec:
+    """Return what `reference` names if that is a file; raise `ModelError` for all else."""
+    spec = resolve(reference, Settings())
+    if spec.engine != "llama":
+        raise ModelError(
+            say(f"{reference} is not a model file.", f"{reference} 不是模型文件。"),
+            say("Name a GGUF model.", "请指定 GGUF 模型。"),
+        )
+    return spec
 
 
 def _not_here(reference: str) -> ModelError:

@@ -23,7 +23,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._name = ""
-        self._total = self._start_bytes = 0
+        self._total = self._start_bytes = self._done = 0
         self._start = self._last_line = 0.0
         self._last_share = 0.0
 
@@ -41,7 +41,8 @@ class Progress:
             self._bar.stop()
 
     def begin(self, name: str, total_bytes: int, done_bytes: int) -> None:
-        self._name, self._total, self._start_bytes = safe(name), total_bytes, done_bytes
+        self._name, self._total = safe(name), total_bytes
+        self._start_bytes = self._done = done_bytes
         self._start = self._last_line = self._clock()
         self._last_share = done_bytes / total_bytes if total_bytes else 0.0
         if self._bar:
@@ -66,6 +67,11 @@ class Progress:
             return
         self._last_line, self._last_share = now, share
         self._terminal.note(self._line(done_bytes, now - self._start))
+
+    def add(self, more_bytes: int) -> None:
+        """Like `advance`, told of what has come since."""
+        self._done += more_bytes
+        self.advance(self._done)
 
     def note(self, text: str) -> None:
         if self._bar:
@@ -93,7 +99,8 @@ def _open_bar(terminal: Terminal, columns: Callable[[], Sequence[Any]]) -> Any:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
-    bar = RichProgress(*columns(), console=Console(file=terminal.err))
+    # What is printed meanwhile belongs on stdout, whatever stderr is.
+    bar = RichProgress(*columns(), console=Console(file=terminal.err), redirect_stdout=False)
     bar.start()
     return bar
 

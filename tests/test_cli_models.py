@@ -15,6 +15,7 @@ from test_discovery import ollama
 
 import gptwrite as gptwrite_package
 from gptwrite import store
+from gptwrite.cli.models import LABELS, width, wrap
 
 Run = Callable[..., Ran]
 Model = Callable[..., Path]
@@ -50,6 +51,7 @@ def test_a_model_is_pulled_used_listed_shown_verified_and_removed(
     assert gptwrite(["models", "verify"]).out == "ok    tiny-q8_0\n"
     removed = gptwrite(["models", "rm", "tiny-q8_0"])
     assert removed.out == "tiny-q8_0: 0.00 GB freed\n"
+    assert "It was the model in use" in removed.err
     assert store.installed() == []
 
 
@@ -69,7 +71,34 @@ def test_verify_finds_a_damaged_file_and_says_what_to_do(hub: HubServer, gptwrit
     ran = gptwrite(["models", "verify", "tiny-q8_0"])
     assert ran.status == 1
     assert "wrong tiny-q8_0 the SHA-256 of Tiny-Q8_0.gguf is wrong" in ran.out
-    assert "gptwrite models rm tiny-q8_0 && gptwrite models pull tiny-q8_0" in ran.err
+    assert "\r" not in ran.err and "%" not in ran.err
+    told = ran.err.rpartition("Fetch it again: ")[2].strip()
+    assert told == (
+        f"gptwrite models rm tiny-q8_0 && gptwrite models pull hf:{REPO} --name tiny-q8_0"
+    )
+    for command in told.split(" && "):
+        assert gptwrite(command.split()[1:]).status == 0
+    assert gptwrite(["models", "verify"]).out == "ok    tiny-q8_0\n"
+
+
+def test_verify_checks_what_other_tools_hold_by_the_digest_that_is_known(
+    gptwrite: Run, models: Model, tmp_path: Path
+) -> None:
+    data = models("qwen2").read_bytes()
+    blob = ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", data)
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(data[:-1000])
+    ran = gptwrite(["models", "verify", "builtin", "ollama:q:1b"])
+    assert (ran.status, ran.out) == (0, "ok    builtin\nok    ollama:q:1b\n")
+    blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    ran = gptwrite(["models", "verify", "q:1b", cut, "builtin"])
+    assert ran.status == 1
+    lines = ran.out.splitlines()
+    assert lines[0] == "wrong q:1b its SHA-256 is wrong"
+    assert lines[1].startswith(f"wrong {cut} {cut} is cut short: 1000 bytes are missing")
+    assert lines[2] == "ok    builtin"
+    assert "leaves it alone" in ran.err
+    assert blob.exists()
 
 
 def test_progress_without_a_terminal_is_plain_lines(hub: HubServer, gptwrite: Run) -> None:
@@ -210,16 +239,75 @@ def test_quantize_shows_its_progress_and_what_came_of_it(
     assert "Quantizing: 27/27" in ran.err
 
 
-@pytest.mark.parametrize("command", ["list", "recommend"])
-def test_tables_line_up_in_chinese_too(gptwrite: Run, command: str, models: Model) -> None:
-    from gptwrite.cli.models import width
-
+@pytest.mark.parametrize(
+    ("command", "title", "value"),
+    [("list", "上下文", r"512|1024"), ("recommend", "许可", "Apache")],
+)
+def test_tables_line_up_in_chinese_too(
+    gptwrite: Run, command: str, title: str, value: str, models: Model
+) -> None:
     ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", models("qwen2").read_bytes())  # fmt: skip
     lines = gptwrite(["models", command], env={"GPTWRITE_UI_LANGUAGE": "zh"}).out.splitlines()
     assert lines[0].startswith("名称")
-    second = [width(line[: line.index(line.split()[-2])]) for line in lines[:1]]
-    assert second
-    assert len(lines) >= 2
+    rows = [line for line in lines[1:] if re.search(value, line)]
+    starts = {width(re.split(value, line)[0]) for line in rows}
+    assert len(rows) >= 2
+    assert starts == {width(lines[0].split(title)[0])}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_table_on_a_terminal_stays_within_its_edge(language: str) -> None:
+    import pexpect
+
+    environment = {**os.environ, "GPTWRITE_UI_LANGUAGE": language}
+    environment.pop("COLUMNS", None)
+    ran = pexpect.run(
+        f"{sys.executable} -m gptwrite models recommend --all",
+        env=environment, encoding="utf-8", timeout=60, dimensions=(24, 80),
+    )  # fmt: skip
+    rows = [line for line in ran.splitlines() if " GB " in line]
+    assert len(rows) >= 15
+    assert all(width(line) <= 80 for line in ran.splitlines() if line.startswith(" "))
+    whole = " ".join(ran.split()) if language == "en" else "".join(ran.split())
+    assert {"en": "long inputs are cheap", "zh": "长输入省内存"}[language] in whole
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "lines"),
+    [
+        ("", 5, [""]),
+        ("abc", 3, ["abc"]),
+        ("one two three", 8, ["one two", "three"]),
+        ("longword a", 4, ["longword", "a"]),
+        ("中文字", 6, ["中文字"]),
+        ("中文字", 5, ["中文", "字"]),
+        ("用 GPU 写", 6, ["用 GPU", "写"]),
+    ],
+)
+def test_a_cell_is_wrapped_by_the_columns_it_takes(text: str, room: int, lines: list[str]) -> None:
+    assert wrap(text, room) == lines
+
+
+def test_info_is_in_words_and_in_chinese_where_the_interface_is(gptwrite: Run) -> None:
+    english = gptwrite(["models", "info", "builtin"]).out
+    assert "\nsize: 0.01 GB\n" in english and "\nfits: yes\n" in english
+    chinese = gptwrite(["models", "info", "builtin"], env={"GPTWRITE_UI_LANGUAGE": "zh"}).out
+    assert chinese.startswith("名称：builtin\n")
+    assert "\n可运行：是\n" in chinese and "\n对话模板：\n" in chinese
+    facts = json.loads(gptwrite(["models", "info", "builtin", "--json"]).out)
+    assert set(facts) == {*LABELS, "chat_template", "warnings"}
+
+
+def test_info_needs_the_header_and_nothing_after_it(
+    gptwrite: Run, models: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "head.gguf"
+    path.write_bytes(models("qwen2").read_bytes()[:-400_000])
+    ran = gptwrite(["models", "info", path])
+    assert ran.status == 0
+    assert "architecture: qwen2" in ran.out and "<|im_start|>" in ran.out
+    assert "400000 bytes are missing" in ran.err
 
 
 def test_doctor_says_what_it_finds_and_keeps_the_home_folder_out(

@@ -12,7 +12,8 @@ import typer
 from gptwrite.language import say
 
 JSON = typer.Option("--json", help=say("print JSON", "输出 JSON"))
-OFFLINE = typer.Option("--offline", help=say("never open a network connection", "从不联网"))
+OFFLINE = typer.Option("--offline", help=say("open no connection at all", "不建立任何连接"))
+LEAST_LAST_COLUMN = 12  # of a table on a terminal: with less room its lines are wrapped
 QUIET = typer.Option("--quiet", "-q", help=say("no notes on stderr", "stderr 上不出提示"))
 
 
@@ -32,8 +33,8 @@ def add(app: typer.Typer) -> None:
                            "下载模型；中断后可继续。")),
         ("use", use, say("Write with this model from now on.", "从现在起使用此模型。")),
         ("rm", rm, say("Delete a model that gptwrite downloaded.", "删除 gptwrite 下载的模型。")),
-        ("verify", verify, say("Check downloaded models against their SHA-256.",
-                               "用 SHA-256 检查已下载的模型。")),
+        ("verify", verify, say("Check models for damage: those downloaded, or those named.",
+                               "检查模型是否损坏：已下载的，或指定的。")),
         ("quantize", quantize, say("Make a smaller model of a larger one.", "把模型量化变小。")),
     ]  # fmt: skip
     for name, command, text in rows:
@@ -65,15 +66,38 @@ def info(
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
     warnings, template = facts.pop("warnings"), safe(facts.pop("chat_template"))
+    colon = say(": ", "：")
     for name, value in facts.items():
-        is_words = isinstance(value, dict)
-        words = ", ".join(f"{k} {v!r}" for k, v in value.items()) if is_words else value
-        typer.echo(safe(f"{name.replace('_', ' ')}: {words}"))
-    typer.echo(f"chat template:{' -' if not template else ''}")
+        label = say(name.replace("_", " ").removesuffix(" bytes"), LABELS[name])
+        typer.echo(safe(f"{label}{colon}{_words(name, value)}"))
+    typer.echo(say("chat template:", "对话模板：") + ("" if template else " -"))
     if template:
         typer.echo("  " + template.replace("\n", "\n  "))
     for warning in warnings:
-        typer.echo(say("Warning: ", "警告：") + warning, err=True)
+        typer.echo(say("Warning: ", "警告：") + safe(warning), err=True)
+
+
+# The Chinese of what `info` tells; the English is the key of the JSON.
+LABELS = {
+    "name": "名称", "path": "路径", "title": "标题", "architecture": "架构", "parameters": "参数",
+    "quantization": "量化", "size_bytes": "大小", "context_length": "上下文长度",
+    "memory_bytes": "所需内存", "fits": "可运行", "license": "许可", "sha256": "SHA-256",
+    "special_tokens": "特殊词元",
+}  # fmt: skip
+
+
+def _words(name: str, value: Any) -> str:
+    from gptwrite.model_list import count
+
+    if isinstance(value, bool):
+        return say("yes", "是") if value else say("no", "否")
+    if name == "parameters":
+        return count(value)
+    if name.endswith("_bytes"):
+        return f"{value / 1e9:.2f} GB"
+    if isinstance(value, dict):
+        return ", ".join(f"{role} {text!r}" for role, text in value.items()) or "-"
+    return str(value or "-")
 
 
 def recommend(
@@ -224,43 +248,55 @@ def use(model: Annotated[str, typer.Argument(help=say("a name or a path", "名�
 
 def rm(names: Annotated[list[str], typer.Argument(metavar="NAME...")]) -> None:
     from gptwrite import store
+    from gptwrite.settings import load_settings
 
+    in_use = store.find(load_settings().model)
     for name in names:
+        is_in_use = in_use is not None and store.find(name) == in_use
         freed = store.remove(name)
         typer.echo(
             say(f"{name}: {freed / 1e9:.2f} GB freed", f"{name}：已腾出 {freed / 1e9:.2f} GB")
         )
+        if is_in_use:
+            typer.echo(say("It was the model in use; choose another: gptwrite models use builtin",
+                           "这是正在使用的模型；请另选：gptwrite models use builtin"), err=True)  # fmt: skip
 
 
 def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None) -> None:
     from gptwrite import store
     from gptwrite.errors import ModelError
-    from gptwrite.gguf_file import read_header
-    from gptwrite.model_list import unsupported
-    from gptwrite.models import unknown_model
+    from gptwrite.model_list import unsupported_file
+    from gptwrite.models import resolve
+    from gptwrite.progress import Progress
+    from gptwrite.settings import Settings
+    from gptwrite.terminal import Terminal, safe
+    from gptwrite.verify import damage, remedy, size_bytes
 
-    models = store.installed()
-    if names:
-        chosen = [(name, store.find(name)) for name in names]
-        for name, model in chosen:
-            if model is None:
-                raise unknown_model(name)
-        models = [model for _, model in chosen if model]
+    if not names:
+        names = [model.name for model in store.installed()]
+        if not names:
+            typer.echo(say("gptwrite has downloaded no model; name another to check it.",
+                           "gptwrite 没有下载过模型；可指定其他模型来检查。"), err=True)  # fmt: skip
+    for name in names:
+        resolve(name, Settings())  # a wrong name is told before a large model is read
     damaged = []
-    for model in models:
-        problem = store.damage(model)
+    ok, wrong = say("ok   ", "完好"), say("wrong", "损坏")
+    for name in names:
+        # Reading a large model takes a while: a bar where one can be drawn, no lines elsewhere.
+        with Progress(Terminal(quiet=not Terminal().can_redraw)) as progress:
+            progress.begin(name, size_bytes(name), 0)
+            problem = damage(name, progress.add)
+        status = wrong if problem else ok
         if problem:
-            damaged.append(model.name)
+            damaged.append(name)
         else:
-            problem = unsupported(read_header(model.path))
-        typer.echo(f"{'wrong' if problem else 'ok   '} {model.name} {problem}".rstrip())
+            problem = unsupported_file(name)
+        typer.echo(safe(f"{status} {name} {problem}".rstrip()))
     if damaged:
-        name = damaged[0]
         raise ModelError(
             say(f"Damaged: {', '.join(damaged)}.", f"已损坏：{'、'.join(damaged)}。"),
-            say(f"Fetch it again: gptwrite models rm {name} && gptwrite models pull {name}",
-                f"请重新下载：gptwrite models rm {name} && gptwrite models pull {name}"),
-        )  # fmt: skip
+            remedy(damaged[0]),
+        )
 
 
 def quantize(
@@ -284,14 +320,37 @@ def quantize(
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their widest cell; the last one runs free. Safe for a terminal."""
-    from gptwrite.terminal import safe
+    """Print columns as wide as their widest cell. Safe for a terminal.
 
+    The last column runs free; on a terminal it goes on below itself where the edge comes first.
+    """
+    import shutil
+
+    from gptwrite.terminal import Terminal, safe
+
+    edge = shutil.get_terminal_size().columns if Terminal().out_is_tty else 0
     table = [list(titles), *[[safe(cell) for cell in row] for row in rows]]
-    widths = [max(width(row[column]) for row in table) for column in range(len(titles))]
-    for row in table:
-        cells = [cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)]
-        typer.echo("  ".join(cells).rstrip())
+    widths = [max(width(row[column]) for row in table) for column in range(len(titles) - 1)]
+    margin = sum(widths) + 2 * len(widths)
+    for *cells, last in table:
+        begin = "".join(c + " " * (w - width(c) + 2) for c, w in zip(cells, widths, strict=True))
+        fits = edge - margin >= LEAST_LAST_COLUMN
+        for line in wrap(last, edge - margin) if fits else [last]:
+            typer.echo((begin + line).rstrip())
+            begin = " " * margin
+
+
+def wrap(text: str, room: int) -> list[str]:
+    """Return `text` as lines of at most `room` columns, broken at spaces and between Chinese."""
+    import re
+
+    lines = [""]
+    for word in re.findall(r"[!-~]+|.", text):
+        if lines[-1] and width(lines[-1] + word) > room:
+            lines.append("")
+        if lines[-1] or word != " ":
+            lines[-1] += word
+    return [line.rstrip() for line in lines]
 
 
 def width(text: str) -> int:
