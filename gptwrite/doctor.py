@@ -20,11 +20,13 @@ from gptwrite import __version__, machine, store
 from gptwrite.engines import devices, library
 from gptwrite.errors import GptwriteError
 from gptwrite.language import say
+from gptwrite.references import canonical
 from gptwrite.settings import FIELDS, Settings, config_file, load_settings
 
 # The maintainer's index of built wheels; one folder for each kind of build.
 WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 GPU_BACKENDS = ("CUDA", "ROCm", "HIP", "Vulkan", "Metal", "MTL", "SYCL", "OpenCL", "MUSA", "CANN")
+PLACE = re.compile(r"[/~\\.]|[a-z]:[/\\]|(?:file|https?):", re.IGNORECASE)
 PRIVATE = ("endpoint",)  # settings whose value stays out of a report
 
 
@@ -175,11 +177,19 @@ def _config(problems: list[str]) -> dict[str, Any]:
         problems.append(_tidy(error.message))
         return {**found, "error": _tidy(error.message)}
     found["changed"] = {
-        name: "(set)" if name in PRIVATE else _tidy(str(getattr(settings, name)))
+        name: "(set)" if name in PRIVATE else _setting(name, getattr(settings, name))
         for name in FIELDS
         if getattr(settings, name) != getattr(Settings(), name)
     }
     return found
+
+
+def _setting(name: str, value: object) -> str:
+    """Return a setting as it may be told: of a model's path or address, the file's name alone."""
+    text = canonical(str(value))
+    if name != "model" or not PLACE.match(text):
+        return _tidy(text)
+    return ".../" + re.split(r"[/\\]", text)[-1]
 
 
 def broken_templates() -> dict[str, str]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gptwrite import doctor
+from gptwrite.cli.doctor import LABELS, show
 from gptwrite.settings import config_file
 
 
@@ -47,6 +49,55 @@ def test_a_broken_configuration_is_reported_not_raised() -> None:
     config_file().write_text("model = ", encoding="utf-8")
     report = doctor.examine(dict)
     assert "not valid TOML" in report["config"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("/srv/clients/acme/merger.gguf", ".../merger.gguf"),
+        ("~/acme/merger.gguf", ".../merger.gguf"),
+        ("file:/srv/acme/merger.gguf", ".../merger.gguf"),
+        ("C:\\acme\\merger.gguf", ".../merger.gguf"),
+        ("https://user:pass@acme.example/x.gguf?token=hf_1", ".../x.gguf"),
+        ("qwen3-4b", "qwen3-4b"),
+        ("ollama:qwen3:4b", "ollama:qwen3:4b"),
+        ("hf:owner/repo:Q4_K_M", "hf:owner/repo:Q4_K_M"),
+    ],
+)
+def test_of_a_models_place_only_the_files_name_is_told(
+    model: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTWRITE_MODEL", model)
+    assert doctor.examine(dict)["config"]["changed"]["model"] == told
+
+
+def fixed_keys(report: dict[str, Any]) -> set[str]:
+    """Return the keys of the report that are its own, not names of devices, tools or settings."""
+    found = set()
+    for key, value in report.items():
+        found.add(key)
+        if isinstance(value, dict) and key not in ("of_other_tools", "changed", "broken"):
+            found |= fixed_keys(value)
+        for inner in value if isinstance(value, list) else []:
+            found |= fixed_keys(inner) if isinstance(inner, dict) else set()
+    return found
+
+
+def test_every_entry_has_a_name_for_people_in_both_languages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GPTWRITE_STARTER_NOTE")
+    monkeypatch.setattr(doctor, "wheel_kind", lambda: "cu124")
+    report = doctor.examine(dict)
+    monkeypatch.setattr(doctor, "wheel_kind", lambda: "")
+    keys = fixed_keys(report) | fixed_keys(doctor.examine(dict))
+    assert keys - {"problems", "name"} <= set(LABELS)
+    monkeypatch.setenv("GPTWRITE_UI_LANGUAGE", "zh")
+    for title, value in report.items():
+        show(title, value, "")
+    shown = capsys.readouterr().out
+    assert "  可用内存: " in shown and "要使用 GPU，请运行: " in shown
+    assert "_" not in "".join(line.split(":")[0] for line in shown.splitlines())
 
 
 def test_a_name_that_only_begins_like_the_home_folder_is_left_alone() -> None:

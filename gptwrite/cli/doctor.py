@@ -47,11 +47,56 @@ def doctor(
         typer.echo(say("Problem: ", "问题：") + problem)
 
 
+# What a key of the report is called for people. Names of devices, tools, settings and templates
+# stand for themselves.
+LABELS = {
+    "gptwrite": ("gptwrite", "gptwrite"),
+    "python": ("Python", "Python"),
+    "system": ("system", "系统"),
+    "executable": ("executable", "解释器"),
+    "library": ("llama.cpp", "llama.cpp"),
+    "llama_cpp_python": ("llama-cpp-python", "llama-cpp-python"),
+    "backends": ("backends", "后端"),
+    "processor_features": ("processor features", "处理器特性"),
+    "can_offload": ("can use a GPU", "可用 GPU"),
+    "to_use_the_gpu": ("to use the GPU", "要使用 GPU，请运行"),
+    "to_use_a_gpu": ("to use a GPU, if there is one", "若有 GPU，要使用它请运行"),
+    "error": ("error", "错误"),
+    "machine": ("machine", "机器"),
+    "processors": ("processors", "处理器"),
+    "memory_free_bytes": ("free memory", "可用内存"),
+    "devices": ("devices", "设备"),
+    "description": ("description", "说明"),
+    "is_gpu": ("is a GPU", "是 GPU"),
+    "free_bytes": ("free", "可用"),
+    "total_bytes": ("in all", "总计"),
+    "threads": ("threads", "线程"),
+    "chosen": ("chosen", "采用"),
+    "why": ("why", "原因"),
+    "usable_processors": ("usable processors", "可用处理器"),
+    "physical_cores": ("physical cores", "物理核"),
+    "cgroup_quota": ("quota of the container", "容器配额"),
+    "models": ("models", "模型"),
+    "folder": ("folder", "目录"),
+    "disk_free_bytes": ("free disk", "可用磁盘"),
+    "downloaded": ("downloaded", "已下载"),
+    "downloaded_bytes": ("their size", "占用"),
+    "of_other_tools": ("of other tools", "其他工具的"),
+    "builtin": ("built in", "内置"),
+    "config": ("settings", "设置"),
+    "file": ("file", "文件"),
+    "exists": ("exists", "存在"),
+    "changed": ("changed", "已更改"),
+    "templates": ("templates", "模板"),
+    "broken": ("broken", "无法加载"),
+}
+
+
 def show(title: str, value: Any, indent: str) -> None:
     """Print one entry of the report, and what is inside it further to the right."""
-    name = title.replace("_", " ")
+    name = say(*LABELS.get(title, (title, title)))
     if title.endswith("_bytes") and isinstance(value, int):
-        name, value = name.removesuffix(" bytes"), f"{value / 1e9:.1f} GB"
+        value = f"{value / 1e9:.1f} GB"
     if isinstance(value, dict):
         typer.echo(f"{indent}{name}:" + ("" if value else " -"))
         for key, inner in value.items():
