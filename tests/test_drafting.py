@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gptwrite.engines import llama
 from gptwrite.engines.base import Message, Request, Sampling
 from gptwrite.engines.drafting import FIRST_TRIALS, TRIAL_EVERY, Drafter, DraftGain
 from gptwrite.engines.llama import LlamaEngine
@@ -32,14 +31,12 @@ def test_a_guess_is_what_followed_the_same_tokens_last_time() -> None:
 
 def test_guessing_stops_while_it_does_not_pay_and_is_tried_again() -> None:
     gain = DraftGain()
-    assert not gain.pays()
-    gain.saw_single(1.0)
     for _ in range(FIRST_TRIALS):
         assert gain.pays()
-        gain.saw_batch(1.5, 1)
+        gain.saw_batch(1)
     assert [gain.pays() for _ in range(TRIAL_EVERY)] == [False] * (TRIAL_EVERY - 1) + [True]
     for _ in range(8):
-        gain.saw_batch(1.5, 4)
+        gain.saw_batch(5)
     assert gain.pays()
 
 
@@ -51,15 +48,15 @@ def test_the_text_is_the_same_with_and_without_guesses(
     models: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(llama.DraftGain, "pays", lambda _self: True)
+    monkeypatch.setattr(DraftGain, "pays", lambda _self: True)
     path = models(architecture)
     with_guesses, without = LlamaEngine(path), LlamaEngine(path, LoadOptions(drafting=False))
     batches: list[int] = []
-    saw = llama.DraftGain.saw_batch
+    saw = DraftGain.saw_batch
     monkeypatch.setattr(
-        llama.DraftGain,
+        DraftGain,
         "saw_batch",
-        lambda self, seconds, tokens: (batches.append(tokens), saw(self, seconds, tokens))[1],
+        lambda self, tokens: (batches.append(tokens), saw(self, tokens))[1],
     )
     for seed in range(4):
         sampling = Sampling(temperature=temperature, seed=seed, max_tokens=120, top_k=2)

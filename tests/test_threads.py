@@ -95,3 +95,7 @@ def test_the_engine_changes_its_threads_between_two_tokens(
     engine.close()
     assert used == ([2, 1] * 3)[: len(used)] and len(used) > 2
     assert engine.stats.threads in (1, 2)
+
+
+def test_a_fixed_count_stays_whatever_a_token_costs() -> None:
+    assert set(run(ThreadCount(2, is_fixed=True), BUSY, 200)) == {2}

@@ -118,6 +118,20 @@ class Stats:
     notes: tuple[str, ...] = ()
 
 
+def as_turns(messages: Iterable[Message], answer: str) -> str:
+    """Return the messages and the beginning of the answer, for people to read."""
+    turns = [*messages, Message("assistant", answer)]
+    return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in turns)
+
+
+def alone(answers: Iterable[tuple[int, Token | GptwriteError]]) -> Iterator[Token]:
+    """Yield the tokens of the only request that `generate` was given; raise its error."""
+    for _, token in answers:
+        if isinstance(token, GptwriteError):
+            raise token
+        yield token
+
+
 class Engine(Protocol):
     """Anything that can write. One request at a time; `generate` runs many side by side."""
 

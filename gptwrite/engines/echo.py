@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from gptwrite.engines.base import Request, Stats, Token
+from gptwrite.engines.base import Request, Stats, Token, alone, as_turns
 from gptwrite.engines.stream_text import StopSequences
 from gptwrite.errors import ContextError, GptwriteError
 
@@ -42,12 +42,10 @@ class EchoEngine:
         return sum(self.count_tokens(message.content) for message in request.messages)
 
     def render(self, request: Request) -> str:
-        turns = "\n\n".join(f"[{m.role}]\n{m.content}" for m in request.messages)
-        return f"{turns}\n\n[assistant]\n{request.answer}"
+        return as_turns(request.messages, request.answer)
 
     def stream(self, request: Request) -> Iterator[Token]:
-        self._cancelled = False
-        yield from self._stream(request)
+        yield from alone(self.generate([request]))
 
     def _stream(self, request: Request) -> Iterator[Token]:
         prompt = self.count_prompt(request)

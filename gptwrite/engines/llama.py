@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from gptwrite import machine
 from gptwrite.engines import prompt as prompts
-from gptwrite.engines.base import Finish, Request, Stats, Token
-from gptwrite.engines.drafting import Drafter, DraftGain
+from gptwrite.engines.base import Finish, Request, Stats, Token, alone
+from gptwrite.engines.drafting import Drafter
 from gptwrite.engines.model import BATCH_TOKENS, LoadedModel, LoadOptions
+from gptwrite.engines.reading import batch_sizes, least_tokens
 from gptwrite.engines.sampler import accept_prompt, build_chain, draw, draw_seed
 from gptwrite.engines.sequences import Sequences
 from gptwrite.engines.slot import Slot
@@ -25,7 +26,7 @@ from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
 from gptwrite.errors import ContextError, EngineError, GptwriteError, engine_closed
 from gptwrite.language import say
-from gptwrite.promptcache import LEAST_TOKENS, PromptCache, open_cache
+from gptwrite.promptcache import PromptCache, open_cache
 
 if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
@@ -47,7 +48,6 @@ class LlamaEngine:
         self._api = self._model.api
         self._threads = ThreadCount(self._options.threads or machine.inference_threads())
         self._sequences = Sequences(self._api, cache)
-        self._gain = DraftGain()
         self._batch: Any = None
         self._closed = False
         self._stats = Stats()
@@ -94,10 +94,7 @@ class LlamaEngine:
         )
 
     def stream(self, request: Request) -> Iterator[Token]:
-        for _, token in self.generate([request]):
-            if isinstance(token, GptwriteError):
-                raise token
-            yield token
+        yield from alone(self.generate([request]))
 
     def generate(
         self, requests: Iterable[Request], parallel: int = 1
@@ -208,14 +205,18 @@ class LlamaEngine:
     def _open(self, cells: int, parallel: int) -> None:
         self._free_batch()
         self._model.open_context(cells, parallel, self._threads.current)
+        if self._model.sums_follow_threads:
+            self._threads = ThreadCount(most := self._threads.most, is_fixed=True)
+            self._api.llama_set_n_threads(self._model.context, most, most)
         key = self._model.state_key() if self._sequences.cache else ""
         self._sequences.reset(self._model.context, self._model.cells, parallel, key)
         self._batch = self._api.llama_batch_init(BATCH_TOKENS, 0, 1)
 
     def _first_token(self, slot: Slot, active: list[Slot]) -> Iterator[Token | GptwriteError]:
         start = time.perf_counter()
-        cached = self._sequences.reuse(slot.seq, slot.prompt)
-        rc = self._prefill(slot, cached)
+        least = least_tokens(self._model.has_flash_attention)
+        cached = self._sequences.reuse(slot.seq, slot.prompt, least)
+        rc = self._prefill(slot, cached, least)
         now = time.perf_counter()
         self._stats.prompt_tokens += len(slot.prompt)
         self._stats.cached_tokens += cached
@@ -233,14 +234,11 @@ class LlamaEngine:
         if slot.request.reusable and self._sequences.kept[slot.seq] == slot.prompt:
             self._sequences.save(slot.seq, cached)
 
-    def _prefill(self, slot: Slot, done: int) -> int:
+    def _prefill(self, slot: Slot, done: int, least: int) -> int:
         batch = self._batch
-        last = len(slot.prompt) - 1
-        while done <= last:
-            # The last token of a prompt that may be kept goes alone, as it does after a restore:
-            # the same sums, so the same seed gives the same text either way.
-            end = last if done < last and last >= LEAST_TOKENS else last + 1
-            chunk = slot.prompt[done : min(done + BATCH_TOKENS, end)]
+        has_gpu = self._model.gpu_layers > 0
+        for size in batch_sizes(done, len(slot.prompt), BATCH_TOKENS, least, has_gpu):
+            chunk = slot.prompt[done : done + size]
             for i, token in enumerate(chunk):
                 self._put(i, token, done + i, slot.seq, False)
             batch.logits[len(chunk) - 1] = done + len(chunk) == len(slot.prompt)
@@ -250,7 +248,7 @@ class LlamaEngine:
                 self._sequences.resync(slot.seq, slot.last)
                 return rc
             done += len(chunk)
-            self._sequences.kept[slot.seq] += chunk
+            self._sequences.add_read(slot.seq, chunk)
         return 0
 
     def _put(self, i: int, token: int, position: int, seq: int, wants_logits: bool) -> None:
@@ -280,9 +278,8 @@ class LlamaEngine:
                                       f"llama.cpp 解码失败（代码 {rc}）。"))  # fmt: skip
             return
         if guess:
-            yield from self._use_guess(slots[0], guess, seconds, active)
+            yield from self._use_guess(slots[0], guess, active)
             return
-        self._gain.saw_single(seconds)
         self._adapt_threads(seconds, len(slots))
         for i, slot in enumerate(slots):
             self._sequences.kept[slot.seq].append(slot.last)
@@ -297,7 +294,7 @@ class LlamaEngine:
         position = len(self._sequences.kept[slot.seq])
         room = min(slot.max_tokens - slot.generated, self._model.cells - position - 1)
         guess = slot.drafter.guess()[: max(0, room - 1)]
-        if not guess or not self._gain.pays():
+        if not guess or not slot.gain.pays():
             return []
         for i, token in enumerate(guess, 1):
             self._put(i, token, position + i, slot.seq, True)
@@ -305,7 +302,7 @@ class LlamaEngine:
         return guess
 
     def _use_guess(
-        self, slot: Slot, guess: list[int], seconds: float, active: list[Slot]
+        self, slot: Slot, guess: list[int], active: list[Slot]
     ) -> Iterator[tuple[int, Token | GptwriteError]]:
         """Draw a token behind each one guessed, as long as the draws agree with the guess."""
         kept = self._sequences.kept[slot.seq]
@@ -318,7 +315,7 @@ class LlamaEngine:
                 break
             kept.append(slot.last)
             right += 1
-        self._gain.saw_batch(seconds, 1 + right)
+        slot.gain.saw_batch(1 + right)
         self._sequences.cut(slot.seq)
 
     def _adapt_threads(self, seconds: float, slots: int) -> None:

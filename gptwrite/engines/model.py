@@ -39,6 +39,7 @@ NOT_WRITERS = (
 RESERVED_BYTES = 256 * 2**20
 KV_TYPE = 1  # F16
 FLASH = {"auto": -1, "off": 0, "on": 1}
+SPLIT_CELLS = 512  # of a context whose keys flash attention shares out among threads
 TRIAL_CELLS = 512  # of the contexts that flash attention is measured in
 
 
@@ -107,6 +108,20 @@ class LoadedModel:
         api, model = self.api, self.model
         fixed = api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model)
         return self.options.drafting and not fixed and not api.llama_model_n_swa(model)
+
+    @property
+    def has_flash_attention(self) -> bool:
+        """Whether the open context has flash attention, or may have."""
+        return self.flash_attention != flash.OFF
+
+    @property
+    def sums_follow_threads(self) -> bool:
+        """Whether the processor shares the sums of one token's attention out among its threads.
+
+        With flash attention it does from 512 cells on (ggml-cpu's path of split keys): another
+        thread count gives results that differ in the last bits, and with them another text.
+        """
+        return self.has_flash_attention and self.cells >= SPLIT_CELLS
 
     @property
     def device(self) -> str:

@@ -26,7 +26,7 @@ from gptwrite.endpoint import Endpoint, find_key, parse_endpoint, warnings
 from gptwrite.engines import chat_api
 from gptwrite.engines.answer import Answer, Item, Outlet, fit_form
 from gptwrite.engines.background import BackgroundLoop
-from gptwrite.engines.base import Form, Request, Stats, Token
+from gptwrite.engines.base import Form, Request, Stats, Token, alone, as_turns
 from gptwrite.engines.chat_client import (
     ChatClient,
     Patience,
@@ -110,16 +110,12 @@ class RemoteEngine:
 
     def render(self, request: Request) -> str:
         server = self._server or chat_api.Server()
-        is_continued = chat_api.continues(request, server, self._refused)
-        messages = chat_api.build_messages(request, is_continued)
-        turns = "\n\n".join(f"[{m.role}]\n{m.content}" for m in messages)
-        return turns if is_continued else f"{turns}\n\n[assistant]\n"
+        if chat_api.continues(request, server, self._refused):
+            return as_turns(request.messages, request.answer)
+        return as_turns(chat_api.build_messages(request, is_continued=False), "")
 
     def stream(self, request: Request) -> Iterator[Token]:
-        for _, token in self.generate([request]):
-            if isinstance(token, GptwriteError):
-                raise token
-            yield token
+        yield from alone(self.generate([request]))
 
     def generate(
         self, requests: Iterable[Request], parallel: int = 1

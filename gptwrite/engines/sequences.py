@@ -10,12 +10,15 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-from gptwrite.engines.slot import common_prefix
-from gptwrite.promptcache import PromptCache
+from gptwrite.promptcache import PromptCache, common_prefix
 
 
 class Sequences:
-    """The sequences of one context: `kept[seq]` are the tokens whose state `seq` holds."""
+    """The sequences of one context: `kept[seq]` are the tokens whose state `seq` holds.
+
+    Of these, the first `read[seq]` were read as a prompt. Only they are shared: a token that was
+    written is computed alone, which gives another state than reading it does.
+    """
 
     def __init__(self, api: Any, cache: PromptCache | None = None) -> None:
         self._api = api
@@ -26,12 +29,14 @@ class Sequences:
         self._key = ""
         self.count = 0
         self.kept: dict[int, list[int]] = {}
+        self.read: dict[int, int] = {}
 
     def reset(self, context: Any, cells: int, count: int, key: str) -> None:
         """Begin anew with a fresh context; `key` names what its states depend on."""
         self._context, self._cells, self.count, self._key = context, cells, count, key
         self._memory = self._api.llama_get_memory(context)
         self.kept.clear()
+        self.read.clear()
 
     def choose(self, prompt: list[int], used: set[int], parallel: int) -> int:
         """Return a sequence not in use, best the one that already holds most of `prompt`."""
@@ -49,17 +54,25 @@ class Sequences:
         """Empty the sequence."""
         self._api.llama_memory_seq_rm(self._memory, seq, -1, -1)
         self.kept[seq] = []
+        self.read[seq] = 0
 
-    def reuse(self, seq: int, prompt: list[int]) -> int:
-        """Bring into `seq` what is known of `prompt`; return for how many of its tokens."""
-        shared = self._share(seq, prompt)
-        return self._restore(seq, prompt, shared) if self.cache else shared
+    def reuse(self, seq: int, prompt: list[int], least: int) -> int:
+        """Bring into `seq` what is known of `prompt`; return for how many of its tokens.
 
-    def _share(self, seq: int, prompt: list[int]) -> int:
-        limit = len(prompt) - 1  # the last token must be decoded for its logits
+        At least `least` tokens are left to read, and fewer than that are never shared.
+        """
+        shared = self._share(seq, prompt, least)
+        shared = self._restore(seq, prompt, shared, least) if self.cache else shared
+        self.read[seq] = shared
+        return shared
+
+    def _share(self, seq: int, prompt: list[int], least: int) -> int:
+        limit = len(prompt) - least  # among them the last token, which is needed for its logits
         source, shared = seq, 0
         for other, tokens in self.kept.items():
-            length = min(limit, common_prefix(tokens, prompt))
+            length = min(limit, self.read.get(other, 0), common_prefix(tokens, prompt))
+            if length < least:
+                continue
             if length > shared or (length == shared and other == seq):
                 source, shared = other, length
         if source == seq:
@@ -74,10 +87,10 @@ class Sequences:
         self.kept[seq] = prompt[:shared]
         return shared
 
-    def _restore(self, seq: int, prompt: list[int], known: int) -> int:
+    def _restore(self, seq: int, prompt: list[int], known: int, least: int) -> int:
         assert self.cache is not None
         used = sum(len(tokens) for other, tokens in self.kept.items() if other != seq)
-        found = self.cache.find(self._key, prompt[:-1], known, self._cells - used)
+        found = self.cache.find(self._key, prompt[:-least], known, self._cells - used)
         if found is None:
             return known
         if not self._load(found.path, seq, found.tokens):
@@ -115,6 +128,11 @@ class Sequences:
             )
 
         self.cache.store(self._key, tokens, write)
+
+    def add_read(self, seq: int, tokens: list[int]) -> None:
+        """Note that `tokens` of a prompt have been read into the sequence."""
+        self.kept[seq] += tokens
+        self.read[seq] = len(self.kept[seq])
 
     def cut(self, seq: int) -> None:
         """Remove from the context what lies behind the tokens that `kept` names."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gptwrite.engines.base import Request
-from gptwrite.engines.drafting import Drafter
+from gptwrite.engines.drafting import Drafter, DraftGain
 from gptwrite.engines.stream_text import Reasoning, StopSequences, Utf8Pieces
 
 
@@ -28,11 +28,4 @@ class Slot:
     last: int = -1
     generated: int = 0
     drafter: Drafter | None = None
-
-
-def common_prefix(a: list[int], b: list[int]) -> int:
-    """Return how many tokens `a` and `b` share at their beginning."""
-    limit = min(len(a), len(b))
-    if a[:limit] == b[:limit]:
-        return limit
-    return next(i for i in range(limit) if a[i] != b[i])
+    gain: DraftGain = field(default_factory=DraftGain)

@@ -15,10 +15,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 64, 512  # tokens between trials
 
 
 class ThreadCount:
-    """Chooses a thread count between 1 and `most`, told of every token's time in seconds."""
+    """Chooses a thread count between 1 and `most`, told of every token's time in seconds.
 
-    def __init__(self, most: int) -> None:
+    `is_fixed` keeps it at `most`, where another count would give other results.
+    """
+
+    def __init__(self, most: int, is_fixed: bool = False) -> None:
         self.most = max(1, most)
+        self._is_fixed = is_fixed
         self.current = self.most
         self._counts = sorted({1, max(1, self.most // 2), self.most})
         self._home = self.most  # the count to go back to when a trial fails
@@ -32,8 +36,8 @@ class ThreadCount:
 
     def observe(self, seconds: float) -> int:
         """Take the time of one decode of one token; return the thread count for the next."""
-        if self.most == 1:
-            return 1
+        if self.most == 1 or self._is_fixed:
+            return self.most
         if self._is_first:
             self._is_first = False
             return self.current
