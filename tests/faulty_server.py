@@ -6,6 +6,7 @@ step is a function of the connection; those below are the faults that real serve
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -218,3 +219,38 @@ def together(count: int, text: Callable[[Asked], str]) -> Step:
         connection.send(STREAM + events(text(connection.asked)))
 
     return step
+
+
+def unreliable() -> Step:
+    """Fails every other time, each time in another way; in between answers well, if in halves.
+
+    The answer is the last message backwards, over and over, after the seed: what a request asks
+    for decides it. Every character beyond ASCII comes as two halves, in two events.
+    """
+    faults = itertools.cycle([hangs_up, error(429, "slow down"), sends(), error(503, "busy")])
+    turns = itertools.count()
+    lock = threading.Lock()
+
+    def step(connection: Connection) -> None:
+        with lock:
+            fault = next(faults) if next(turns) % 2 == 0 else None
+        if fault:
+            fault(connection)
+            return
+        body = connection.asked.body
+        source = f"{body['seed']}{body['messages'][-1]['content'][::-1]}"
+        limit = body["max_tokens"]
+        pieces: list[str | bytes] = [chunk({"role": "assistant"})]
+        for character in itertools.islice(itertools.cycle(source), limit):
+            data = json.dumps(character, ensure_ascii=False)[1:-1].encode("utf-8")
+            halves = [data] if character.isascii() else [data[:2], data[2:]]
+            pieces += [_raw_event(half) for half in halves]
+        usage = {"prompt_tokens": len(source), "completion_tokens": limit}
+        told = f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n"
+        sends(*pieces, chunk({}, "length"), told, "data: [DONE]\n\n")(connection)
+
+    return step
+
+
+def _raw_event(content: bytes) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"' + content + b'"}}]}\n\n'

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from faulty_server import faulty_server, unreliable
 from real_server import CONTEXT_LENGTH, KEY, llama_server
 
 from gptwrite.endpoint import parse_endpoint
 from gptwrite.engines.base import Engine, Message, Request, Sampling
+from gptwrite.engines.chat_client import Patience
 from gptwrite.engines.echo import EchoEngine
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.engines.remote import RemoteEngine
@@ -32,7 +34,18 @@ def server(models: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
         yield address
 
 
-@pytest.fixture(params=["echo", "remote", *ARCHITECTURES])
+@pytest.fixture(scope="module")
+def unreliable_server() -> Iterator[str]:
+    """The address of a server that hangs up, is busy, and sends characters in halves."""
+    with faulty_server(unreliable()) as server:
+        yield server.address
+
+
+async def no_wait(_seconds: float) -> None:
+    """Stand for the waits between two tries."""
+
+
+@pytest.fixture(params=["echo", "remote", "unreliable", *ARCHITECTURES])
 def engine(request: pytest.FixtureRequest, models: Callable[..., Path]) -> Iterator[Engine]:
     opened: Engine
     if request.param == "echo":
@@ -40,6 +53,10 @@ def engine(request: pytest.FixtureRequest, models: Callable[..., Path]) -> Itera
     elif request.param == "remote":
         endpoint = parse_endpoint(request.getfixturevalue("server"))
         opened = RemoteEngine(endpoint, KEY, "tiny", CONTEXT_LENGTH)
+    elif request.param == "unreliable":
+        endpoint = parse_endpoint(request.getfixturevalue("unreliable_server"))
+        patient = Patience(retries=99, connection_retries=99, sleep=no_wait)
+        opened = RemoteEngine(endpoint, KEY, "tiny", CONTEXT_LENGTH, patient)
     else:
         opened = LlamaEngine(models(request.param))
     yield opened
