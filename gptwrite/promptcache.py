@@ -72,7 +72,7 @@ class PromptCache:
             tokens = _tokens_of(path)
             if not tokens or len(tokens) > most:
                 continue
-            shared = _common(tokens, prompt)
+            shared = common_prefix(tokens, prompt)
             # A long state for the sake of a few tokens costs more to read than it saves.
             if shared < known + BEGINNING_TOKENS or shared * 8 < len(tokens):
                 continue
@@ -197,11 +197,12 @@ def _beginning(tokens: Sequence[int]) -> str:
     return hashlib.sha256(_bytes(tokens[:BEGINNING_TOKENS])).hexdigest()[:12]
 
 
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    for at, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return at
-    return min(len(a), len(b))
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Return how many tokens `a` and `b` share at their beginning."""
+    limit = min(len(a), len(b))
+    if a[:limit] == b[:limit]:
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])
 
 
 def _tokens_of(path: Path) -> list[int]:

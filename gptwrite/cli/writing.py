@@ -12,7 +12,7 @@ from typing import Any, cast
 from gptwrite.cli.interrupt import cancelling
 from gptwrite.cli.long_input import Progress, finish_reading, reading_of
 from gptwrite.engines import open_engine
-from gptwrite.engines.base import Engine, Finish, Stats, Token
+from gptwrite.engines.base import Engine, Finish, Stats, Token, as_turns
 from gptwrite.errors import ExitCode, UsageError
 from gptwrite.files import write_atomically
 from gptwrite.inputs import Inputs, gather, read_stdin
@@ -113,9 +113,7 @@ def print_prompt(job: Job, terminal: Terminal) -> None:
     """Print the messages of the request, and the decided beginning of the answer."""
     request = build_request(job)
     printer = RawPrinter(terminal.out, terminal.out_is_tty)
-    for message in request.messages:
-        printer.push(f"[{message.role}]\n{message.content}\n\n")
-    printer.push(f"[assistant]\n{request.answer}")
+    printer.push(as_turns(request.messages, request.answer))
     printer.finish()
 
 
