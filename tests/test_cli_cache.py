@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Ran
+from long_texts import FILLER, marked
 
 from gptwrite.settings import cache_dir
 
@@ -81,3 +82,20 @@ def test_clearing_makes_the_next_call_the_first(
     assert cleared.status == 0 and "Removed: states of prompts: 1 files" in cleared.out
     assert "states of prompts: 0 files" in gptwrite(["cache", "info"]).out
     assert ask()["cached_tokens"] == 0
+
+
+def test_the_cache_is_shown_and_cleared(gptwrite: Run) -> None:
+    assert "parts of long texts: 0 files" in gptwrite(["cache", "info"]).out
+    text, _ = marked(FILLER, 20_000)
+    gptwrite(["summary", "-m", "echo"], stdin=text)
+    info = gptwrite(["cache", "info"])
+    assert info.status == 0 and "parts of long texts: 0 files" not in info.out
+    assert "Limit: 1024 MB" in info.out
+    assert gptwrite(["cache", "clear"]).status == 0
+    assert "parts of long texts: 0 files" in gptwrite(["cache", "info"]).out
+    assert (
+        "缓存"
+        in gptwrite(
+            ["cache", "info"], env={"GPTWRITE_UI_LANGUAGE": "zh", "GPTWRITE_CACHE": "false"}
+        ).out
+    )

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Ran
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long_texts import FILLER, LIBRARY, job, marked, ranges, rewritten, seen, text_of
 
 from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.engines.echo import EchoEngine
@@ -24,56 +19,8 @@ from gptwrite.engines.llama import LlamaEngine
 from gptwrite.errors import ContextError, EngineError, GptwriteError
 from gptwrite.inputs import Inputs
 from gptwrite.longtext import Reading, Step
-from gptwrite.partials import Partials
-from gptwrite.template import Library
-from gptwrite.trace import Trace, sentences
+from gptwrite.trace import Trace
 from gptwrite.write import Job, is_long, write
-
-LIBRARY = Library()
-MARKER = re.compile(r"MARK(\d+)(?:TO(\d+))?")
-FILLER = ["春天来了。", "花开了，草绿了；", "Spring has come. ", "“Really?” ", "\n\n", "\n", "  ", "## 二\n",
-          "👩‍👧 ", "word " * 30, "字" * 70, "。", "第三章 夏\n"]  # fmt: skip
-
-
-def job(task: str, text: str, policy: str = "", **sampling: Any) -> Job:
-    template = LIBRARY.load(task)
-    if policy:
-        template = replace(template, long_input=policy)
-    return Job(template, Inputs("", text), "zh", {}, sampling)
-
-
-def text_of(tokens: Iterable[Token]) -> str:
-    return "".join(token.text for token in tokens)
-
-
-def ranges(message: str) -> str:
-    """Answer with which markers the message holds, as ranges, and as many words as there is room.
-
-    Ranges that meet become one; so whatever is dropped on the way, on any level, leaves a gap.
-    """
-    found: list[list[int]] = []
-    for match in MARKER.finditer(message):
-        first, last = int(match[1]), int(match[2] or match[1])
-        if found and first == found[-1][1] + 1:
-            found[-1][1] = last
-        else:
-            found.append([first, last])
-    return " ".join(f"MARK{a}TO{b}" for a, b in found) + " and" * 500
-
-
-def seen(text: str) -> list[str]:
-    return [match.group() for match in MARKER.finditer(text)]
-
-
-def marked(parts: list[str], length: int) -> tuple[str, int]:
-    """Return a text of about `length` characters with a numbered marker every few, and the last."""
-    text: list[str] = []
-    size = number = 0
-    while size < length:
-        text.append(f"{parts[number % len(parts)]} MARK{number} ")
-        size += len(text[-1])
-        number += 1
-    return "".join(text), number - 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -140,10 +87,6 @@ class Strict(EchoEngine):
 def test_every_request_is_checked_to_fit_with_its_answer(policy: str, context: int) -> None:
     text, _ = marked(FILLER, 5000)
     list(write(job("summary", text, policy), Strict(context, ranges)))
-
-
-def rewritten(message: str) -> str:
-    return message.split("\n\n", 1)[1]
 
 
 LAYOUTS = [
@@ -246,61 +189,6 @@ def test_a_text_that_fits_is_read_in_one_pass(length: int) -> None:
     assert steps == []
 
 
-class Failing(EchoEngine):
-    """Breaks down after so many answers, and counts them."""
-
-    def __init__(self, context: int, answers: int) -> None:
-        super().__init__(context, ranges)
-        self.left = answers
-        self.given = 0
-
-    def _stream(self, request: Request) -> Iterator[Token]:
-        if not self.left:
-            raise EngineError("broken")
-        self.left -= 1
-        self.given += 1
-        yield from super()._stream(request)
-
-
-def test_a_broken_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    text, last = marked(FILLER, 20_000)
-    how = Reading(partials=Partials(tmp_path, "echo"))
-    whole = Failing(500, 10**6)
-    expected = text_of(write(job("summary", text), whole))
-    broken, second = Failing(500, 7), Failing(500, 10**6)
-    with pytest.raises(EngineError, match="broken"):
-        list(write(job("summary", text), broken, how))
-    assert text_of(write(job("summary", text), second, how)) == expected
-    assert second.given == whole.given - 7
-    assert f"MARK0TO{last}" in expected
-
-
-@pytest.mark.parametrize(
-    ("identity", "change"),
-    [("other model", {}), ("echo", {"seed": 8}), ("echo", {"temperature": 0.1})],
-)
-def test_partials_are_those_of_the_same_model_and_request(
-    tmp_path: Path, identity: str, change: dict[str, Any]
-) -> None:
-    text, _ = marked(FILLER, 3000)
-    list(write(job("summary", text), EchoEngine(500), Reading(partials=Partials(tmp_path, "echo"))))
-    again = Failing(500, 10**6)
-    how = Reading(partials=Partials(tmp_path, identity))
-    list(write(job("summary", text, **change), again, how))
-    assert again.given > 2
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"text": 3, "finish": "stop"}', "\0\0"])
-def test_a_damaged_partial_is_written_again(tmp_path: Path, content: str) -> None:
-    text, _ = marked(FILLER, 3000)
-    how = Reading(partials=Partials(tmp_path, "echo"))
-    expected = text_of(write(job("summary", text), EchoEngine(500, ranges), how))
-    for path in tmp_path.glob("*.json"):
-        assert path.stat().st_mode & 0o777 == 0o600
-        path.write_text(content, encoding="utf-8")
-    assert text_of(write(job("summary", text), EchoEngine(500, ranges), how)) == expected
-
-
 def test_cancelling_ends_the_reading() -> None:
     engine = EchoEngine(300, ranges)
     text, _ = marked(FILLER, 20_000)
@@ -331,58 +219,6 @@ def test_answers_that_come_out_of_order_are_put_in_order(task: str) -> None:
     answer = ranges if task == "summary" else rewritten
     result = text_of(write(job(task, text), Shuffled(500, answer)))
     assert result == text if task == "polish" else seen(result)[:1] == [f"MARK0TO{last}"]
-
-
-def test_the_trace_says_which_part_fed_which_sentence() -> None:
-    topics = ["气候变化影响粮食收成", "秋夜的月亮照着湖水", "Trains run late in winter"]
-    text = "".join(f"{topic}。\n\n{'的' * 200}\n\n" for topic in topics)
-
-    def heads(message: str) -> str:
-        return "\n".join(f"{topic}。" for topic in topics if topic in message)
-
-    trace = Trace()
-    answer = text_of(write(job("summary", text), EchoEngine(350, heads), Reading(trace=trace)))
-    rows = json.loads(trace.to_json())
-    assert rows["policy"] == "map_reduce"
-    assert [row["sentence"] for row in rows["sentences"]] == sentences(answer)
-    for topic, row in zip(topics, rows["sentences"], strict=True):
-        source = row["chunks"][0]["id"]
-        (chunk,) = [c for c in rows["chunks"] if c["id"] == source]
-        assert topic in text[chunk["start"] : chunk["end"]]
-
-
-def test_the_trace_of_a_part_of_a_higher_level_names_the_parts_it_was_made_of() -> None:
-    text, last = marked(FILLER, 20_000)
-    trace = Trace()
-    list(write(job("summary", text), EchoEngine(400, ranges), Reading(trace=trace)))
-    chunks = {chunk["id"]: chunk for chunk in json.loads(trace.to_json())["chunks"]}
-    assert max(chunk["level"] for chunk in chunks.values()) >= 3
-
-    def markers(chunk: dict[str, Any]) -> set[int]:
-        """Return the markers in the input that fed the chunk, through all levels."""
-        if chunk["level"] == 1:
-            return {int(m[1]) for m in MARKER.finditer(text[chunk["start"] : chunk["end"]])}
-        return set().union(*(markers(chunks[name]) for name in chunk["from"]))
-
-    for chunk in chunks.values():
-        if chunk["level"] > 1:
-            assert chunk["from"]
-            assert all(name.startswith(f"{chunk['level'] - 1}.") for name in chunk["from"])
-    top = [chunk for chunk in chunks.values() if chunk["level"] == trace.parts[-1]["level"]]
-    assert set().union(*map(markers, top)) == set(range(last + 1))
-
-
-def test_a_sentence_that_was_rewritten_in_place_is_traced_to_its_own_part_alone() -> None:
-    """Sentences that are all alike: only the place can tell whose they are."""
-    text = "春天来了，花开了。" * 300
-    trace = Trace()
-    answer = text_of(write(job("polish", text), EchoEngine(300, rewritten), Reading(trace=trace)))
-    rows = json.loads(trace.to_json())
-    assert answer == text and len(rows["chunks"]) > 3
-    spans = {chunk["id"]: range(chunk["start"], chunk["end"]) for chunk in rows["chunks"]}
-    for number, row in enumerate(rows["sentences"]):
-        (source,) = row["chunks"]
-        assert number * 9 in spans[source["id"]] and source["overlap"] == 1
 
 
 def test_a_real_model_reads_the_parts_side_by_side_as_it_does_one_by_one(
@@ -419,35 +255,3 @@ def test_drafts_of_a_long_text_are_written_from_one_reading(gptwrite: Run) -> No
     ran = gptwrite(["summary", "-m", "echo", "-n", "2", "--json"], stdin=text)
     assert len(json.loads(ran.out)) == 2
     assert ran.err.count("does not fit") == 1
-
-
-def test_a_killed_run_goes_on_where_it_was(gptwrite: Run, tmp_path: Path) -> None:
-    text, _ = marked(FILLER, 200_000)
-    file = tmp_path / "book.txt"
-    file.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "gptwrite", "summary", "-m", "echo", "-f", str(file)]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stderr is not None
-        assert b"part 1" in running.stderr.readline()
-        running.send_signal(signal.SIGKILL)
-    ran = gptwrite(["summary", "-m", "echo", "-f", file])
-    assert ran.status == 0 and "from the cache" in ran.err
-
-
-def test_the_cache_is_shown_and_cleared(gptwrite: Run) -> None:
-    assert "parts of long texts: 0 files" in gptwrite(["cache", "info"]).out
-    text, _ = marked(FILLER, 20_000)
-    gptwrite(["summary", "-m", "echo"], stdin=text)
-    info = gptwrite(["cache", "info"])
-    assert info.status == 0 and "parts of long texts: 0 files" not in info.out
-    assert "Limit: 1024 MB" in info.out
-    assert gptwrite(["cache", "clear"]).status == 0
-    assert "parts of long texts: 0 files" in gptwrite(["cache", "info"]).out
-    assert (
-        "缓存"
-        in gptwrite(
-            ["cache", "info"], env={"GPTWRITE_UI_LANGUAGE": "zh", "GPTWRITE_CACHE": "false"}
-        ).out
-    )
