@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -39,17 +40,28 @@ def modelscope_endpoint() -> str:
 
 
 def list_files(
-    reference: Reference, client: httpx.Client, sleep: Callable[[float], None] = time.sleep
+    reference: Reference,
+    client: httpx.Client,
+    sleep: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[RemoteFile], str]:
-    """Return the GGUF files of the repository and its licence, as its hub states them."""
+    """Return the GGUF files of the repository and its licence, as its hub states them.
+
+    `note` is told of every wait for a hub that does not answer.
+    """
+    patience = _Patience(sleep, note)
     if reference.source == "modelscope":
-        return _modelscope(reference, client, sleep), ""
-    return _hugging_face(reference, sleep)
+        return _modelscope(reference, client, patience), ""
+    return _hugging_face(reference, patience)
 
 
-def _hugging_face(
-    reference: Reference, sleep: Callable[[float], None]
-) -> tuple[list[RemoteFile], str]:
+@dataclass(frozen=True)
+class _Patience:
+    sleep: Callable[[float], None]
+    note: Callable[[str], None]
+
+
+def _hugging_face(reference: Reference, patience: _Patience) -> tuple[list[RemoteFile], str]:
     from huggingface_hub import HfApi, get_token, hf_hub_url
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -80,7 +92,7 @@ def _hugging_face(
         except HTTPError as exc:
             raise _BusyError(str(exc), None) from exc
 
-    info = _patiently(ask, endpoint, sleep)
+    info = _patiently(ask, endpoint, patience)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     files = [
         RemoteFile(
@@ -99,7 +111,7 @@ def _hugging_face(
 
 
 def _modelscope(
-    reference: Reference, client: httpx.Client, sleep: Callable[[float], None]
+    reference: Reference, client: httpx.Client, patience: _Patience
 ) -> list[RemoteFile]:
     import httpx
 
@@ -131,7 +143,7 @@ def _modelscope(
             int(row.get("Size") or 0),
             str(row.get("Sha256") or "").lower(),
         )
-        for row in _patiently(ask, endpoint, sleep)
+        for row in _patiently(ask, endpoint, patience)
         if str(row.get("Path", "")).lower().endswith(".gguf")
     ]
 
@@ -144,7 +156,7 @@ class _BusyError(Exception):
         self.after_seconds = after_seconds
 
 
-def _patiently(ask: Callable[[], Any], endpoint: str, sleep: Callable[[float], None]) -> Any:
+def _patiently(ask: Callable[[], Any], endpoint: str, patience: _Patience) -> Any:
     """Return what `ask` returns, asking again while the hub is busy."""
     shown = public_address(endpoint)
     for attempt in range(MAX_TRIES):
@@ -160,7 +172,11 @@ def _patiently(ask: Callable[[], Any], endpoint: str, sleep: Callable[[float], N
                         "请稍后再试。在中国大陆可用 --source modelscope 或 "
                         "HF_ENDPOINT=https://hf-mirror.com。"),
                 ) from exc  # fmt: skip
-            sleep(wait)
+            patience.note(
+                say(f"{shown} does not answer: {exc}; trying again in {wait:.0f} s",
+                    f"{shown} 没有回应：{exc}；{wait:.0f} 秒后重试")
+            )  # fmt: skip
+            patience.sleep(wait)
     raise AssertionError
 
 

@@ -19,8 +19,8 @@ from gptwrite.download import RemoteFile, Watcher
 from gptwrite.errors import ModelError, UsageError
 from gptwrite.files import hash_file
 from gptwrite.language import say
-from gptwrite.models import unknown_model
-from gptwrite.references import Reference, Source, default_name, parse
+from gptwrite.models import RESERVED, unknown_model
+from gptwrite.references import REPO, Reference, Source, default_name, parse
 from gptwrite.settings import Settings
 from gptwrite.store import Stored, StoredFile
 
@@ -40,10 +40,13 @@ def pull(
 
     `name` and `sha256` are the user's own, for a reference. Raises `GptwriteError`.
     """
-    if name and not store.NAME.fullmatch(name):
+    if name and (not store.NAME.fullmatch(name) or name.lower() in RESERVED):
         raise UsageError(
             say(f"{name!r} cannot be a model's name.", f"“{name}”不能作模型名。"),
-            say("Use letters, digits, dots and hyphens.", "请用字母、数字、点和连字符。"),
+            say(
+                "Use letters, digits, dots and hyphens, and no name that is taken.",
+                "请用字母、数字、点和连字符，且不与内置名称相同。",
+            ),
         )
     sha256 = sha256.lower().removeprefix("sha256:")
     if sha256 and not download.SHA256.fullmatch(sha256):
@@ -61,7 +64,7 @@ def pull(
     if settings.offline:
         raise hub.offline_error()
     with download.open_client() as client:
-        files, stated_license = _remote_files(reference, client, sha256, sleep)
+        files, stated_license = _remote_files(reference, client, sha256, sleep, watcher.note)
         if not wants_own_copy and (found := _held_elsewhere(files)):
             watcher.note(
                 say(f"{found.name} is this very file: nothing to download.",
@@ -103,6 +106,12 @@ def _look_up(wanted: str, source: Source) -> tuple[Reference, str, str]:
             )  # fmt: skip
         return reference, "", ""
     entry = catalogue.find(wanted)
+    if entry is None and REPO.fullmatch(wanted.partition(":")[0]):
+        raise UsageError(
+            say(f"{wanted} does not say where it is.", f"{wanted} 没有说明来源。"),
+            say(f"Write hf:{wanted} for the Hub, or ms:{wanted} for ModelScope.",
+                f"Hub 上的请写 hf:{wanted}，ModelScope 上的请写 ms:{wanted}。"),
+        )  # fmt: skip
     if entry is None:
         raise unknown_model(wanted)
     known = entry.reference(source)
@@ -119,7 +128,11 @@ def _look_up(wanted: str, source: Source) -> tuple[Reference, str, str]:
 
 
 def _remote_files(
-    reference: Reference, client: httpx.Client, sha256: str, sleep: Callable[[float], None]
+    reference: Reference,
+    client: httpx.Client,
+    sha256: str,
+    sleep: Callable[[float], None],
+    note: Callable[[str], None],
 ) -> tuple[list[RemoteFile], str]:
     if reference.source == "url":
         name = unquote(urlsplit(reference.location).path).rsplit("/", 1)[-1]
@@ -130,7 +143,7 @@ def _remote_files(
                 say("Give the address of the file itself.", "请给出文件本身的地址。"),
             )  # fmt: skip
         return [RemoteFile(name, reference.location, sha256=sha256)], ""
-    files, license_name = hub.list_files(reference, client, sleep)
+    files, license_name = hub.list_files(reference, client, sleep, note)
     chosen = hub.choose(files, reference)
     if sha256:
         if len(chosen) > 1 or chosen[0].sha256 not in ("", sha256):

@@ -178,7 +178,14 @@ def test_a_wrong_token_is_named_as_the_cause(
 @pytest.mark.parametrize("fault", [Fault(429, {"Retry-After": "2"}), Fault(503), Fault(500)])
 def test_a_busy_hub_is_asked_again(hub: HubServer, fault: Fault) -> None:
     hub.api_faults = [fault, fault]
-    assert fetch(f"hf:{REPO}").name == "tiny-q4_k_m"
+    notes, waits = Notes(), []
+    pull.pull(f"hf:{REPO}", SETTINGS, notes, sleep=waits.append)
+    assert store.find("tiny-q4_k_m")
+    seconds = [2, 2] if fault.status == 429 else [1, 2]
+    assert waits == seconds
+    assert notes.said == [
+        f"{hub.url} does not answer: {fault.status}; trying again in {wait} s" for wait in seconds
+    ]
     hub.api_faults = [fault] * 10
     with pytest.raises(ModelError, match="does not answer"):
         fetch(f"hf:{REPO}:Q8_0")
@@ -308,6 +315,19 @@ def test_an_unknown_name_names_the_nearest() -> None:
     with pytest.raises(ModelError, match="no model 'qwen3-4bb'") as caught:
         fetch("qwen3-4bb")
     assert "Did you mean qwen3-4b" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["builtin", "Echo", "../x", ".hidden", "a b"])
+def test_a_name_that_cannot_be_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a model's name"):
+        fetch(f"hf:{REPO}", name=name)
+
+
+@pytest.mark.parametrize("wanted", ["Qwen/Qwen3-4B-GGUF", "Qwen/Qwen3-4B-GGUF:Q8_0"])
+def test_a_repository_without_its_hub_is_told_how_to_be_written(wanted: str) -> None:
+    with pytest.raises(UsageError, match="does not say where it is") as caught:
+        fetch(wanted)
+    assert f"hf:{wanted} for the Hub" in caught.value.hint
 
 
 def test_a_full_disk_is_found_before_the_first_byte(
