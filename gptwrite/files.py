@@ -136,7 +136,7 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode_for(target) if mode is None else mode)
+        os.chmod(temporary, mode_for(target) if mode is None else mode)
         os.replace(temporary, target)
     except OSError as exc:
         if temporary:
@@ -148,7 +148,8 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
         ) from exc
 
 
-def _mode_for(target: Path) -> int:
+def mode_for(target: Path) -> int:
+    """Return the permissions of a file that is there, else those the umask gives a new one."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

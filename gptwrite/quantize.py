@@ -17,6 +17,7 @@ from typing import Any
 from gptwrite import gguf_file, machine
 from gptwrite.engines import library
 from gptwrite.errors import ModelError, UsageError
+from gptwrite.files import mode_for
 from gptwrite.language import say
 
 # A file type -> bytes per weight at most, for the check of the disk.
@@ -65,12 +66,12 @@ def quantize(
                 "请从 F16、BF16 或 F32 文件开始：重复量化会损失质量。"),
         )  # fmt: skip
     folder = target.resolve().parent
-    _check_space(folder, header.n_parameters, type_name)
     temporary = _temporary(folder, target.name)
     try:
+        _check_space(folder, header.n_parameters, type_name)
         _run(source, temporary, number, header.n_tensors, on_tensor)
         gguf_file.check_complete(gguf_file.read_header(temporary))
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode_for(target))
         os.replace(temporary, target)
     finally:
         with contextlib.suppress(FileNotFoundError):

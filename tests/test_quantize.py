@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_a_damaged_model_leaves_nothing_behind(source: Path, tmp_path: Path) -> 
     with pytest.raises(ModelError, match="cut short"):
         make(cut, tmp_path / "x.gguf", "Q8_0")
     assert sorted(path.name for path in tmp_path.glob("*x.gguf*")) == []
+
+
+def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"Cannot write in .*nowhere: No such file") as caught:
+        make(source, tmp_path / "nowhere" / "x.gguf", "Q8_0")
+    assert caught.value.hint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a umask")
+def test_a_new_file_has_the_permissions_of_any_other(source: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        make(source, tmp_path / "small.gguf", "Q8_0")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "small.gguf").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failure_within_leaves_nothing_behind(
