@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gptwrite.errors import ModelError
 from gptwrite.language import say
+from gptwrite.references import shards
 
 STRING, ARRAY, BOOL = 8, 9, 7
 SCALARS = {
@@ -225,6 +226,22 @@ def read_header(path: Path) -> Header:
         return _read(lib, handle, path)
     finally:
         lib.gguf_free(handle)
+
+
+def read_split(path: Path) -> Header:
+    """Return the header of a model with the parameters of all its parts, where it is split.
+
+    Raises `ModelError` for a part that is missing or damaged, too.
+    """
+    first = read_header(path)
+    others = [read_header(path.with_name(name)) for name in shards(path.name)[1:]]
+    return replace(first, n_parameters=sum(part.n_parameters for part in (first, *others)))
+
+
+def check_split(path: Path) -> None:
+    """Raise `ModelError` when a part of the model is missing or ends before its last tensor."""
+    for name in shards(path.name):
+        check_complete(read_header(path.with_name(name)))
 
 
 def _read(lib: ctypes.CDLL, handle: int, path: Path) -> Header:

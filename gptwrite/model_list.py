@@ -82,7 +82,7 @@ def rows(machine: Machine | None = None) -> list[Row]:
 
 def _row(name: str, source: str, path: Path, size_bytes: int, machine: Machine) -> Row:
     try:
-        header = gguf_file.read_header(path)
+        header = gguf_file.read_split(path)
     except ModelError as error:
         return Row(name, source, str(path), size_bytes, problem=error.message)
     needed = memory_needed(size_bytes, header.kv_bytes_per_token())
@@ -108,7 +108,8 @@ def describe(reference: str) -> dict[str, Any]:
     needed = memory_needed(size, header.kv_bytes_per_token())
     warnings = problems(header)
     try:
-        gguf_file.check_complete(header)
+        header = gguf_file.read_split(path)
+        gguf_file.check_split(path)
     except ModelError as error:
         warnings.insert(0, error.message)
     if unknown := unsupported(header):

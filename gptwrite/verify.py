@@ -25,7 +25,7 @@ def damage(reference: str, on_bytes: Callable[[int], None] = lambda n: None) -> 
     if not path.exists():
         gguf_file.check_first_bytes(path)
     try:
-        gguf_file.check_complete(gguf_file.read_header(path))
+        gguf_file.check_split(path)
     except ModelError as error:
         return error.message
     if spec.sha256 and hash_file(path, on_bytes).hexdigest() != spec.sha256:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from gptwrite import discovery
-from gptwrite.model_list import rows
+from gptwrite.model_list import describe, rows
 from gptwrite.models import resolve
 from gptwrite.recommend import Machine
 from gptwrite.settings import Settings
+from gptwrite.verify import damage
 
 Model = Callable[..., Path]
 
@@ -149,6 +150,23 @@ def test_a_split_model_is_one_model_as_large_as_its_parts(data: bytes) -> None:
     put(root / "x-00002-of-00002.gguf", data)
     (found,) = discovery.discover()
     assert (found.name, found.size_bytes) == ("lmstudio:a/b/x", 2 * len(data))
+    assert rows(Machine(10**9, 2))[-1].parameters == 2 * 127_296
+    facts = describe("lmstudio:a/b/x")
+    assert (facts["parameters"], facts["warnings"]) == (2 * 127_296, [])
+    assert damage("lmstudio:a/b/x") == ""
+
+
+def test_a_split_model_with_a_part_missing_or_cut_is_told(data: bytes) -> None:
+    root = Path.home() / ".lmstudio/models/a/b"
+    put(root / "x-00001-of-00002.gguf", data)
+    second = root / "x-00002-of-00002.gguf"
+    for content, words in ((None, "No model file at"), (data[:-1000], "1000 bytes are missing")):
+        if content:
+            put(second, content)
+        for problem in (damage("lmstudio:a/b/x"), describe("lmstudio:a/b/x")["warnings"][0]):
+            assert words in problem and str(second) in problem
+    second.unlink()
+    assert str(second) in rows(Machine(10**9, 2))[-1].problem
 
 
 def test_a_found_model_is_used_in_place_by_its_long_or_short_name(data: bytes) -> None:
