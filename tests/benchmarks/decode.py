@@ -6,7 +6,8 @@ Every row is measured in this one run, in turn, round by round; the ratio is of 
 company is one busy process, or a second inference with two threads over the same model. Peak
 memory is that of a whole process of each kind. The two live in processes of their own: how long the
 library's threads spin is decided when it is loaded, and gptwrite decides otherwise than the bare
-loop.
+loop. What that and the changing thread count cost on an idle machine is told by a third process:
+gptwrite with the library's own spinning and a count that stays.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -28,6 +30,7 @@ SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
     lambda _level, _text, _data: None
 )
 PROMPT = "写一篇关于气候变化的文章。"
+LIBRARY_SPINS = "300000"  # what libgomp does when nobody says otherwise
 
 
 def bare_loop(path: Path, tokens: int, threads: int) -> Callable[[], float]:
@@ -72,12 +75,16 @@ def bare_loop(path: Path, tokens: int, threads: int) -> Callable[[], float]:
     return run
 
 
-def engine_loop(path: Path, tokens: int) -> Callable[[], float]:
+def engine_loop(path: Path, tokens: int, *, is_fixed: bool = False) -> Callable[[], float]:
     """Return a function that writes through gptwrite's engine, in tokens a second."""
+    if is_fixed:
+        os.environ["GOMP_SPINCOUNT"] = LIBRARY_SPINS
     from gptwrite.engines.base import Message, Request, Sampling
     from gptwrite.engines.llama import LlamaEngine
 
     engine = LlamaEngine(path)
+    if is_fixed:
+        engine._threads.observe = lambda _seconds: engine._threads.current  # type: ignore[method-assign]
     asked = Request(
         (Message("user", PROMPT),),
         completion=PROMPT,
@@ -96,7 +103,11 @@ def engine_loop(path: Path, tokens: int) -> Callable[[], float]:
 
 
 def loop(kind: str, path: Path, tokens: int) -> Callable[[], float]:
-    return bare_loop(path, tokens, 2) if kind == "bare" else engine_loop(path, tokens)
+    if kind == "bare":
+        from gptwrite import machine
+
+        return bare_loop(path, tokens, machine.inference_threads())
+    return engine_loop(path, tokens, is_fixed=kind == "fixed")
 
 
 def serve(kind: str, path: Path, tokens: int, connection: Connection) -> None:
@@ -185,23 +196,33 @@ def main() -> None:
     options = parser.parse_args()
     print(f"llama-cpp-python {version('llama-cpp-python')}, Python {sys.version.split()[0]}")
     print(f"model {options.model.name}, {options.tokens} tokens, {options.rounds} rounds")
+    print(f"load average {os.getloadavg()[0]:.1f}")
     idle = 0.0
     for kind in ("", *options.company):
         with (
             company(kind, options.model),
             worker("bare", options.model, options.tokens) as bare,
             worker("gptwrite", options.model, options.tokens) as own,
+            worker("fixed", options.model, options.tokens) as fixed,
         ):
-            rows: dict[str, list[float]] = {"bare": [], "gptwrite": []}
+            rows: dict[str, list[float]] = {"bare": [], "gptwrite": [], "fixed": []}
             for _ in range(options.rounds):
                 rows["gptwrite"].append(own())
                 rows["bare"].append(bare())
+                if not kind:
+                    rows["fixed"].append(fixed())
         bare_speed, own_speed = (statistics.median(rows[k]) for k in ("bare", "gptwrite"))
         idle = idle or own_speed
         print(
             f"{kind or 'alone':<10} bare {bare_speed:7.1f} tok/s   gptwrite {own_speed:7.1f} tok/s"
             f"   gptwrite/bare {own_speed / bare_speed:5.2f}   of own idle {own_speed / idle:5.2f}"
         )
+        if not kind:
+            fixed_speed = statistics.median(rows["fixed"])
+            print(
+                f"{'':<10} with a fixed thread count {fixed_speed:7.1f} tok/s   "
+                f"lost when alone to one that follows {1 - own_speed / fixed_speed:+.1%}"
+            )
     memory = {k: peak_megabytes(k, options.model, 32) for k in ("bare", "gptwrite")}
     print(
         f"peak memory: bare {memory['bare']:.0f} MB, gptwrite {memory['gptwrite']:.0f} MB, "

@@ -60,6 +60,7 @@ def cost(_model: Path, largest: int) -> None:
     print("cost: processor time of a map_reduce summary, echo engine, context of 4096 tokens")
     print(f"{'characters':>12} {'seconds':>9} {'per million':>12} {'parts':>6} {'levels':>7}")
     template = Library().load("summary")
+    per_character: list[float] = []
     for size in sizes(largest):
         text, steps = text_of(size), []  # type: ignore[var-annotated]
         start = time.process_time()
@@ -71,6 +72,11 @@ def cost(_model: Path, largest: int) -> None:
         print(
             f"{size:>12} {seconds:>9.2f} {seconds / size * 1e6:>12.2f} {len(steps):>6} {levels:>7}"
         )
+        per_character.append(seconds / size)
+    print(
+        "  a character of the longest costs "
+        f"{per_character[-1] / per_character[0]:.2f}x one of the shortest"
+    )
 
 
 def peak_megabytes(command: list[str], file: Path) -> float:

@@ -7,6 +7,7 @@ Every peer is given all processors and a context no larger than needed, both to 
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.metadata
 import json
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = 1024
+SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
+    lambda _level, _text, _data: None
+)
 
 
 def llama_cpp_python(model: str, tokens: int, threads: int, prompt: str) -> str:
@@ -36,6 +40,42 @@ def llama_cpp_python(model: str, tokens: int, threads: int, prompt: str) -> str:
         sys.stdout.write(chunk["choices"][0]["delta"].get("content") or "")
         sys.stdout.flush()
     return importlib.metadata.version("llama-cpp-python")
+
+
+def bare_loop(model: str, tokens: int, threads: int, prompt: str) -> str:
+    """The loop of llama.cpp's own simple example over the C functions, with a usual sampler."""
+    import llama_cpp as c
+
+    c.llama_log_set(SILENT, ctypes.c_void_p(0))
+    c.llama_backend_init()
+    loaded = c.llama_model_load_from_file(model.encode(), c.llama_model_default_params())
+    vocab = c.llama_model_get_vocab(loaded)
+    params = c.llama_context_default_params()
+    params.n_ctx, params.n_outputs_max, params.no_perf = CONTEXT, 1, True
+    params.n_threads = params.n_threads_batch = threads
+    params.flash_attn_type = 0
+    context = c.llama_init_from_model(loaded, params)
+    chain = c.llama_sampler_chain_init(c.llama_sampler_chain_default_params())
+    for sampler in (
+        c.llama_sampler_init_top_k(40),
+        c.llama_sampler_init_top_p(0.95, 1),
+        c.llama_sampler_init_temp(0.7),
+        c.llama_sampler_init_dist(1),
+    ):
+        c.llama_sampler_chain_add(chain, sampler)
+    data, ids = prompt.encode(), (c.llama_token * CONTEXT)()
+    count = c.llama_tokenize(vocab, data, len(data), ids, CONTEXT, True, False)
+    c.llama_decode(context, c.llama_batch_get_one(ids, count))
+    buffer, one = ctypes.create_string_buffer(256), (c.llama_token * 1)()
+    for _ in range(tokens):
+        one[0] = c.llama_sampler_sample(chain, context, -1)
+        if c.llama_vocab_is_eog(vocab, one[0]):
+            break
+        size = c.llama_token_to_piece(vocab, one[0], buffer, 256, 0, False)
+        sys.stdout.buffer.write(buffer.raw[: max(0, size)])
+        sys.stdout.buffer.flush()
+        c.llama_decode(context, c.llama_batch_get_one(one, 1))
+    return "llama-cpp-python " + importlib.metadata.version("llama-cpp-python")
 
 
 def llama_cpp_server(model: str, tokens: int, threads: int, prompt: str) -> str:
@@ -128,6 +168,7 @@ def llm_gguf(model: str, tokens: int, _threads: int, prompt: str) -> str:
 
 
 KINDS = {
+    "bare C loop": bare_loop,
     "llama-cpp-python": llama_cpp_python,
     "llama-cpp-python server": llama_cpp_server,
     "xllamacpp": xllamacpp,

@@ -93,6 +93,7 @@ def node_llama_cpp(kind: str, work: Path) -> Peer:
 
 
 PEERS: dict[str, Callable[[str, Path], Peer]] = {
+    "bare C loop": here,
     "llama-cpp-python": here,
     "llama-cpp-python server": here,
     "xllamacpp": xllamacpp,
@@ -101,11 +102,23 @@ PEERS: dict[str, Callable[[str, Path], Peer]] = {
 }
 
 
+def get(name: str, work: Path) -> Peer:
+    """Return the peer of that name, fetched now if the folder lacks it; raise `Missing`."""
+    try:
+        return PEERS[name](name, work)
+    except (OSError, subprocess.SubprocessError) as reason:
+        raise Missing(str(reason)) from None
+
+
 def _environment(folder: Path, packages: list[str], module: str) -> Path:
     """Return the interpreter of a virtual environment with the packages; raise `Missing`."""
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if not python.exists():
-        _run([sys.executable, "-m", "venv", str(folder)])
+        try:
+            _run([sys.executable, "-m", "venv", str(folder)])
+        except Missing:
+            shutil.rmtree(folder, ignore_errors=True)  # half of one would be in the way for ever
+            raise
     if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode:
         install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         _run([*install, "--only-binary", ":all:", *packages])

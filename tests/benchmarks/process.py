@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import PEERS, Missing, Peer
+from peers import PEERS, Missing, Peer, get
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "写一篇文章，说说气候变化怎样改变了北方的冬天，以及城市和农村各自的应对。"
@@ -107,7 +107,7 @@ def main() -> None:
         versions = {"gptwrite": __version__}
         for name in options.peers:
             try:
-                peer = PEERS[name](name, options.work / "peers")
+                peer = get(name, options.work / "peers")
             except Missing as reason:
                 print(f"  {name}: skipped, {reason}")
                 continue
