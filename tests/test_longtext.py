@@ -250,6 +250,18 @@ def test_the_command_line_says_how_a_long_text_was_read(gptwrite: Run, tmp_path:
     assert "from the cache" not in gptwrite(["summary", "-m", "echo", "--no-cache"], stdin=text).err
 
 
+def test_the_times_of_a_long_text_are_those_the_user_has_waited(
+    gptwrite: Run, models: Callable[..., Path]
+) -> None:
+    text = "气候变化 the end of the world. " * 60
+    asked = ["summary", "-m", models(), "--max-tokens", "4", "--json", "--stats"]
+    ran = gptwrite(asked, stdin=text)
+    assert ran.status == 0 and "read in" in ran.err, ran.err
+    times = json.loads(ran.out)["timings"]
+    assert times["load"] > 0
+    assert times["load"] + times["prefill"] < times["first_token"] <= times["total"]
+
+
 def test_drafts_of_a_long_text_are_written_from_one_reading(gptwrite: Run) -> None:
     text, _ = marked(FILLER, 20_000)
     ran = gptwrite(["summary", "-m", "echo", "-n", "2", "--json"], stdin=text)

@@ -29,12 +29,15 @@ EMPTY = Token()
 
 @dataclasses.dataclass
 class Result:
-    """What one text became. Times are in seconds. `seed` is known where it was drawn here."""
+    """What one text became. Times are in seconds; `first` is when the first token was drawn, on the
+    clock, 0 where that is not known. `seed` is known where it was drawn here.
+    """
 
     text: str = ""
     finish: Finish | None = None
     seed: int | None = None
     seconds: float = 0.0
+    first: float = 0.0
     interrupted: bool = False
 
 
@@ -54,6 +57,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     started = time.perf_counter()
     with terminal.spinner(say("Loading the model…", "正在加载模型……")):
         engine = open_engine(spec, settings)
+    loaded = time.perf_counter()
     how = reading_of(spec, settings, terminal, options["trace"])
     try:
         if options["drafts"] > 1:
@@ -69,11 +73,16 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     finish_reading(how, options["trace"], engine.context_length, result.interrupted)
     result.seconds = time.perf_counter() - started
     stats = engine.stats
+    if not stats.load_seconds:
+        # The engine tells what its last request cost; of a long text the first ones have paid for
+        # the model, and the user has waited for all of them.
+        first = result.first - started if result.first else stats.first_token_seconds
+        stats = dataclasses.replace(stats, load_seconds=loaded - started, first_token_seconds=first)
     if drafts:
         deliver(drafts, engine.name, options, terminal)
         stats = dataclasses.replace(stats, seed=drafts[0].seed)
     else:
-        _deliver(result, engine, options, terminal)
+        _deliver(result, engine.name, stats, options, terminal)
     finishes = [one.finish for one in drafts or [result]]
     _say_afterwards(finishes, stats, job, settings, options, terminal)
     if result.interrupted:
@@ -151,6 +160,8 @@ def produce(
                 if options["show_thinking"]:
                     terminal.thought(token.text)
                 continue
+            if token.id is not None:
+                result.first = result.first or time.perf_counter()
             result.text += token.text
             if printer:
                 printer.push(token.text)
@@ -200,10 +211,12 @@ def after_first(
     yield from tokens
 
 
-def _deliver(result: Result, engine: Engine, options: dict[str, Any], terminal: Terminal) -> None:
+def _deliver(
+    result: Result, model: str, stats: Stats, options: dict[str, Any], terminal: Terminal
+) -> None:
     content = result.text if result.text.endswith("\n") or not result.text else result.text + "\n"
     if options["json"]:
-        content = json.dumps(as_json(result, engine), ensure_ascii=False) + "\n"
+        content = json.dumps(as_json(result, model, stats), ensure_ascii=False) + "\n"
     if not options["output"]:
         if options["json"]:
             terminal.out.write(content)
@@ -227,12 +240,11 @@ def save(content: str, path: Path, is_partial: bool, terminal: Terminal) -> None
         raise
 
 
-def as_json(result: Result, engine: Engine) -> dict[str, Any]:
+def as_json(result: Result, model: str, stats: Stats) -> dict[str, Any]:
     """Return the object that --json prints. Times are in seconds, counts in tokens."""
-    stats = engine.stats
     return {
         "text": result.text,
-        "model": engine.name,
+        "model": model,
         "seed": stats.seed,
         "finish_reason": result.finish or "cancelled",
         "prompt_tokens": stats.prompt_tokens,
