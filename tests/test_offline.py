@@ -60,10 +60,15 @@ def test_the_guard_itself_bites() -> None:
         ["poetry", "秋", "--max-tokens", "3"],
         ["article", "autumn", "--drafts", "2", "--max-tokens", "3"],
         ["article", "autumn", "--show-prompt"],
+        ["continue", "It was", "--max-tokens", "3"],
+        ["run", "review", "x = 1", "--max-tokens", "3"],
+        ["batch", "title", "notes.txt", "--out", "titles", "--max-tokens", "3"],
+        ["commit", "--model", "builtin"],
         ["models", "list"],
         ["models", "info", "q:1b"],
         ["models", "recommend"],
         ["models", "verify"],
+        ["models", "verify", "q:1b"],
         ["models", "use", "q:1b"],
         ["doctor"],
         ["--help"],
@@ -72,8 +77,17 @@ def test_the_guard_itself_bites() -> None:
 )
 @pytest.mark.parametrize("offline", ["", "1"], ids=["plain", "offline"])
 def test_nothing_but_pull_opens_a_socket_or_loads_what_could(
-    arguments: list[str], offline: str, models: Callable[..., Path]
+    arguments: list[str],
+    offline: str,
+    models: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    (tmp_path / "notes.txt").write_text("Some notes.", encoding="utf-8")
+    for words in (["init", "-q"], ["add", "notes.txt"]):
+        subprocess.run(["git", *words], check=True)
     data = models("qwen2").read_bytes()
     ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", data)
     ran = guarded(arguments, GPTWRITE_OFFLINE=offline, GPTWRITE_MODEL="q:1b", HF_TOKEN="hf_x")
