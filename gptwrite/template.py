@@ -14,11 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from gptwrite.engines.base import Message, Sampling
 from gptwrite.errors import TemplateError, UsageError
 from gptwrite.language import Language, say
+from gptwrite.yaml_file import line_with, read_yaml, wrong_file
 
 Text = str | Mapping[str, str]
 INPUTS = ("topic", "text", "both")
@@ -147,18 +146,19 @@ def _fill(template: Template, source: str, context: Mapping[str, Any]) -> str:
     if "{" not in source:
         return source
     from jinja2 import TemplateError as JinjaError
+    from jinja2 import UndefinedError
 
     try:
         return str(_parsed(source).render(context))
+    except UndefinedError as exc:
+        name = (exc.message or "").split("'")[1:2] or [""]
+        line = line_with(template.path, name[0])
+        problem = say(str(exc), f"没有“{name[0]}”这个变量：{exc}")
+        raise wrong_file(template.path, line, problem) from exc
     except JinjaError as exc:
-        line = f":{number}" if (number := getattr(exc, "lineno", None)) else ""
-        raise TemplateError(
-            f"{template.path}{line}: {exc}",
-            say(
-                "Mend the template; `gptwrite prompts check` tests it.",
-                "请修改模板；`gptwrite prompts check` 可检查它。",
-            ),
-        ) from exc
+        at = "".join(source.splitlines()[getattr(exc, "lineno", 1) - 1 :][:1])
+        line = line_with(template.path, at.strip())
+        raise wrong_file(template.path, line, say(str(exc), f"模板有误：{exc}")) from exc
 
 
 @lru_cache(maxsize=64)
@@ -220,11 +220,12 @@ class Library:
             return self._loaded[path]
         if path in below:
             raise TemplateError(
-                f"{path}:1: extends itself", say("Break the circle.", "请解开循环。")
+                f"{path}:1: " + say("extends itself", "继承了自身"),
+                say("Break the circle.", "请解开循环。"),
             )
         data, lines = read_yaml(path)
         base: Template | None = None
-        if parent := data.get("extends"):
+        if parent := str(data.get("extends") or ""):
             base = self._load(self._parent(path, parent, lines), (*below, path))
         template = _build(path, data, lines, base)
         self._loaded[path] = template
@@ -236,85 +237,89 @@ class Library:
         if parent == path.stem:
             files = [p for p in files if self._files[parent].index(p) < self._index(path)]
         if not files:
-            raise _error(path, lines.get("extends", 1), f"extends unknown template {parent!r}")
+            raise wrong_file(
+                path,
+                lines.get("extends", 1),
+                say(f"extends unknown template {parent!r}", f"继承了未知模板“{parent}”"),
+            )
         return files[-1]
 
     def _index(self, path: Path) -> int:
         return self._files[path.stem].index(path)
 
 
-def _error(path: Path, line: int, problem: str) -> TemplateError:
-    return TemplateError(
-        f"{path}:{line}: {problem}",
-        say(
-            "Mend the template; `gptwrite prompts check` tests it.",
-            "请修改模板；`gptwrite prompts check` 可检查它。",
-        ),
-    )
-
-
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the mapping in the file and the line of each key (`variables.length` for nested)."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=loader)
-    except UnicodeDecodeError as exc:
-        raise _error(path, 1, f"is not UTF-8: {exc.reason}") from exc
-    except OSError as exc:
-        raise _error(path, 1, str(exc.strerror)) from exc
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        problem = getattr(exc, "problem", None) or str(exc).splitlines()[0]
-        raise _error(path, mark.line + 1 if mark else 1, f"invalid YAML: {problem}") from exc
-    if not isinstance(node, yaml.MappingNode):
-        raise _error(path, 1, "is not a mapping of keys to values")
-    lines: dict[str, int] = {}
-    _note_lines(node, "", lines)
-    try:
-        data = yaml.constructor.SafeConstructor().construct_document(node)
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        raise _error(path, mark.line + 1 if mark else 1, "invalid YAML value") from exc
-    return data, lines
-
-
-def _note_lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> None:
-    for key, value in node.value:
-        name = f"{prefix}{key.value}"
-        lines[name] = key.start_mark.line + 1
-        if isinstance(value, yaml.MappingNode):
-            _note_lines(value, f"{name}.", lines)
-
-
 def _build(
     path: Path, data: dict[str, Any], lines: Mapping[str, int], base: Template | None
 ) -> Template:
     def fail(key: str, problem: str) -> TemplateError:
-        return _error(path, lines.get(key, 1), problem)
+        return wrong_file(path, lines.get(key, 1), problem)
 
     for key in data:
         if key not in KEYS:
-            raise fail(str(key), f"unknown key {key!r}; known keys: {', '.join(KEYS)}")
+            raise fail(
+                str(key),
+                say(
+                    f"unknown key {key!r}; known keys: {', '.join(KEYS)}",
+                    f"未知的键“{key}”；已知的键：{', '.join(KEYS)}",
+                ),
+            )
     name = data.get("name", path.stem)
     if name != path.stem:
-        raise fail("name", f"name {name!r} differs from the file's name {path.stem!r}")
+        raise fail(
+            "name",
+            say(
+                f"name {name!r} differs from the file's name {path.stem!r}",
+                f"名称“{name}”与文件名“{path.stem}”不同",
+            ),
+        )
     if "help" not in data and base is None:
-        raise fail("help", "the key 'help' is missing")
+        raise fail("help", say("the key 'help' is missing", "缺少键“help”"))
     if data.get("input", "both") not in INPUTS:
-        raise fail("input", f"input must be one of {', '.join(INPUTS)}")
+        raise fail(
+            "input",
+            say(
+                f"input must be one of {', '.join(INPUTS)}",
+                f"input 应为其中之一：{', '.join(INPUTS)}",
+            ),
+        )
     if data.get("long_input", "error") not in LONG_INPUT:
-        raise fail("long_input", f"long_input must be one of {', '.join(LONG_INPUT)}")
+        raise fail(
+            "long_input",
+            say(
+                f"long_input must be one of {', '.join(LONG_INPUT)}",
+                f"long_input 应为其中之一：{', '.join(LONG_INPUT)}",
+            ),
+        )
     for key in ("help", "system", "prompt", "answer", "completion", "form"):
         if key in data and not _is_text(data[key]):
-            raise fail(key, f"{key} must be a text, or a text for each of en and zh")
+            raise fail(
+                key,
+                say(
+                    f"{key} must be a text, or a text for each of en and zh",
+                    f"{key} 应为文字，或 en、zh 各一段文字",
+                ),
+            )
     if not isinstance(data.get("show_answer", True), bool):
-        raise fail("show_answer", "show_answer must be true or false")
+        raise fail(
+            "show_answer",
+            say("show_answer must be true or false", "show_answer 应为 true 或 false"),
+        )
+    for key in ("sampling", "variables"):
+        if not isinstance(data.get(key) or {}, dict):
+            raise fail(key, say(f"{key} must be a mapping of names", f"{key} 应为名称的映射"))
     sampling = data.get("sampling") or {}
     for key in sampling:
         if key not in SAMPLING:
-            raise fail(f"sampling.{key}", f"unknown sampling key {key!r}")
-    own = {n: _variable(n, v, fail) for n, v in (data.get("variables") or {}).items()}
+            raise fail(
+                f"sampling.{key}", say(f"unknown sampling key {key!r}", f"未知的采样键“{key}”")
+            )
+    for key, value in sampling.items():
+        if not _fits(key, value):
+            raise fail(
+                f"sampling.{key}",
+                say(f"sampling.{key} cannot be {value!r}", f"sampling.{key} 不能是“{value}”"),
+            )
+    own = {str(n): _variable(str(n), v, fail) for n, v in (data.get("variables") or {}).items()}
     inherited = {v.name: v for v in base.variables} if base else {}
     plain = {k: v for k, v in data.items() if k not in ("extends", "variables", "sampling", "name")}
     start = dataclasses.asdict(base) if base else {}
@@ -327,8 +332,16 @@ def _build(
         sampling={**(base.sampling if base else {}), **sampling},
     )
     if not template.is_part and not template.prompt:
-        raise fail("prompt", "the key 'prompt' is missing")
+        raise fail("prompt", say("the key 'prompt' is missing", "缺少键“prompt”"))
     return template
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Whether `value` is of the type of the field `key` of `Sampling`."""
+    if key == "stop":
+        return isinstance(value, list) and all(isinstance(stop, str) for stop in value)
+    is_whole = key in ("top_k", "repeat_last_n", "seed", "max_tokens")
+    return not isinstance(value, bool) and isinstance(value, int if is_whole else int | float)
 
 
 def _is_text(value: Any) -> bool:
@@ -341,23 +354,46 @@ def _variable(name: str, row: Any, fail: Any) -> Variable:
     key = f"variables.{name}"
     row = row if isinstance(row, dict) else {"default": row}
     if name in RESERVED or not name.isidentifier():
-        raise fail(key, f"{name!r} cannot be the name of a variable")
+        raise fail(key, say(f"{name!r} cannot be the name of a variable", f"“{name}”不能作变量名"))
     for part in row:
         if part not in VARIABLE_KEYS:
-            raise fail(f"{key}.{part}", f"unknown key {part!r} of variable {name!r}")
+            raise fail(
+                f"{key}.{part}",
+                say(
+                    f"unknown key {part!r} of variable {name!r}", f"变量“{name}”有未知的键“{part}”"
+                ),
+            )
     if "default" not in row:
-        raise fail(key, f"variable {name!r} has no default")
+        raise fail(key, say(f"variable {name!r} has no default", f"变量“{name}”没有默认值"))
     kind = row.get("type", "str")
-    if kind not in TYPES:
-        raise fail(f"{key}.type", f"type must be one of {', '.join(TYPES)}")
+    if str(kind) not in TYPES:
+        raise fail(
+            f"{key}.type",
+            say(
+                f"type must be one of {', '.join(TYPES)}", f"type 应为其中之一：{', '.join(TYPES)}"
+            ),
+        )
     choices = row.get("choices") or {}
     if isinstance(choices, list):
         choices = {str(choice): str(choice) for choice in choices}
+    if not isinstance(choices, dict):
+        raise fail(f"{key}.choices", say("choices must be a list", "choices 应为列表"))
     default = row["default"]
     if kind == "str":
         default = str(default)
     elif not isinstance(default, TYPES[kind]):
-        raise fail(f"{key}.default", f"the default of {name!r} is not of type {kind}")
+        raise fail(
+            f"{key}.default",
+            say(
+                f"the default of {name!r} is not of type {kind}",
+                f"“{name}”的默认值不是 {kind} 类型",
+            ),
+        )
     if choices and str(default) not in choices:
-        raise fail(f"{key}.default", f"the default of {name!r} is not among its choices")
+        raise fail(
+            f"{key}.default",
+            say(
+                f"the default of {name!r} is not among its choices", f"“{name}”的默认值不在可选项中"
+            ),
+        )
     return Variable(name, kind, default, row.get("help", ""), choices)

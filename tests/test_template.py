@@ -74,6 +74,15 @@ WRONG = [
     ("help: h\nprompt: {fr: x}\n", 2, "a text for each of en and zh"),
     ("extends: nobody\nhelp: h\nprompt: x\n", 1, "unknown template 'nobody'"),
     ("help: h\nprompt: x\nshow_answer: perhaps\n", 3, "true or false"),
+    ("help: h\nprompt: x\nvariables: [a]\n", 3, "variables must be a mapping"),
+    ("help: h\nprompt: x\nsampling: 3\n", 3, "sampling must be a mapping"),
+    ("help: h\nprompt: x\nsampling: {temperature: hot}\n", 3, "temperature cannot be 'hot'"),
+    ("help: h\nprompt: x\nsampling: {max_tokens: 1.5}\n", 3, "max_tokens cannot be 1.5"),
+    ("help: h\nprompt: x\nsampling: {stop: x}\n", 3, "stop cannot be 'x'"),
+    ("extends: [a]\nhelp: h\nprompt: x\n", 1, "unknown template"),
+    ("help: h\nprompt: x\nvariables:\n  1: a\n", 4, "cannot be the name"),
+    ("help: h\nprompt: x\nvariables:\n  n: {default: a, type: [b]}\n", 4, "type must be"),
+    ("help: h\nprompt: x\nvariables:\n  n: {default: a, choices: 3}\n", 4, "must be a list"),
 ]
 
 
@@ -86,6 +95,38 @@ def test_a_wrong_file_gives_one_line_with_file_and_line(
     assert f"t.yaml:{line}: " in caught.value.message
     assert said in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(("content", "line", "_said"), WRONG)
+def test_a_wrong_file_is_told_in_chinese_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, line: int, _said: str
+) -> None:
+    monkeypatch.setenv("GPTWRITE_UI_LANGUAGE", "zh")
+    with pytest.raises(TemplateError) as caught:
+        library(tmp_path, t=content).load("t")
+    _place, problem = caught.value.message.split(f"t.yaml:{line}: ")
+    assert any("\u4e00" <= c <= "\u9fff" for c in problem), problem
+    assert "请修改模板" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("prompt", "line", "said"),
+    [
+        ("{{ topic }} {{ nobody }}", 3, "'nobody' is undefined"),
+        ("|-\n  first\n  {{ nobody }}", 5, "'nobody' is undefined"),
+        ("|-\n  first\n  {% if %}x", 5, "Expected an expression"),
+    ],
+)
+def test_a_fault_in_a_prompt_is_found_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str, line: int, said: str
+) -> None:
+    prompt = prompt if prompt.startswith("|") else f"'{prompt}'"
+    template = library(tmp_path, t=f"name: t\nhelp: h\nprompt: {prompt}\n").load("t")
+    with pytest.raises(TemplateError, match=f"t.yaml:{line}: .*{said}"):
+        render(template, "en", "topic")
+    monkeypatch.setenv("GPTWRITE_UI_LANGUAGE", "zh")
+    with pytest.raises(TemplateError, match=f"t.yaml:{line}: (没有“nobody”|模板有误)"):
+        render(template, "en", "topic")
 
 
 def test_a_variable_that_does_not_exist_is_an_error_when_rendered(tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ def check(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     for name in names or sorted(library.names()):
         try:
             check_template(library.load(name))
-            typer.echo(f"ok    {name}")
+            typer.echo(f"{say('ok   ', '正常')} {name}")
         except GptwriteError as error:
             failed += 1
-            typer.echo(f"wrong {error.message}")
+            typer.echo(f"{say('wrong', '有误')} {error.message}")
     if failed:
         raise typer.Exit(1)
 
@@ -98,7 +98,10 @@ def check_template(template: Template) -> None:
     from gptwrite.errors import TemplateError
 
     if template.name in NAMES:
-        raise TemplateError(f"{template.path}:1: {template.name!r} is the name of a command")
+        raise TemplateError(
+            f"{template.path}:1: "
+            + say(f"{template.name!r} is the name of a command", f"“{template.name}”是命令的名称")
+        )
     for text in ("", "text"):
         render(template, "en", "topic", text)
         render(template, "zh", "topic", text)
