@@ -75,11 +75,13 @@ class Settings:
     dry_multiplier: float | None = _setting(
         None, "DRY penalty on repeated phrases; 0 is none", "DRY 重复短语惩罚；0 为无", least=0
     )
-    max_tokens: int | None = _setting(None, "most tokens to write", "最多写多少词元", least=0)
+    max_tokens: int | None = _setting(None, "most tokens to write", "最多写多少词元", least=1)
     seed: int | None = _setting(
         None, "seed; the same gives the same text", "随机种子；相同则文字相同"
     )
-    offline: bool = _setting(False, "open no connection at all, not even to this machine", "不建立任何连接，本机也不例外")
+    offline: bool = _setting(
+        False, "open no connection at all, not even to this machine", "不建立任何连接，本机也不例外"
+    )
     quiet: bool = _setting(False, "no notes on stderr", "stderr 上不出提示")
     plain: bool = _setting(False, "raw text, also on a terminal", "在终端也输出原文")
     starter_note: bool = _setting(
@@ -274,13 +276,23 @@ def _wrong(name: str, value: Any, kind: str, source: str) -> ConfigError:
     return ConfigError(
         say(
             f"{source}: {name} must be {en}, not {value!r}.",
-            f"{source}：{name} 应为{zh}，而不是“{value}”。",
+            f"{source}：{name} 应为 {zh}，而不是“{value}”。",
         ),
         say(
-            f"For example: {name} = {FIELDS[name].default!r}",
-            f"例如：{name} = {FIELDS[name].default!r}",
+            f"For example: {name} = {_example(name, kind)}",
+            f"例如：{name} = {_example(name, kind)}",
         ),
     )
+
+
+def _example(name: str, kind: str) -> str:
+    """Return a value that the setting could have, as TOML writes it."""
+    default = FIELDS[name].default
+    if kind == "bool":
+        return str(bool(default)).lower()
+    if kind == "str":
+        return f'"{default or name}"'
+    return str(default if default is not None else 1)
 
 
 def write_setting(path: Path, name: str, value: Any | None) -> None:

@@ -28,9 +28,9 @@ def test_file_environment_and_flags_go_over_each_other_in_that_order() -> None:
 
 WRONG = [
     ("sead = 1\n", "sead", "Did you mean seed?"),
-    ('seed = "x"\n', "whole number", "seed"),
+    ('seed = "x"\n', "whole number", "For example: seed = 1"),
     ("ui_language = 'fr'\n", "ui_language", "auto, en, zh"),
-    ("quiet = 1\n", "true or false", "quiet"),
+    ("quiet = 1\n", "true or false", "For example: quiet = false"),
     ("seed = \n", "not valid TOML", "Mend"),
 ]
 
@@ -99,7 +99,7 @@ def test_a_broken_file_is_not_written_over(gptwrite: Callable[..., Ran]) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("parallel", "0"), ("max_tokens", "-1"), ("temperature", "nan"), ("temperature", "inf")],
+    [("parallel", "0"), ("max_tokens", "0"), ("temperature", "nan"), ("temperature", "inf")],
 )
 def test_numbers_out_of_bounds_are_refused_from_everywhere(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} cannot be {value}"):
