@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    from typer import Abort, TyperException
+
     from gptwrite import language
     from gptwrite.cli.app import build_app
     from gptwrite.settings import config_file, read_config
@@ -58,9 +60,24 @@ def _run(arguments: list[str]) -> int:
         except GptwriteError:
             if arguments[:1] not in (["config"], ["hook"]):
                 raise
-    app = build_app(arguments)
+    from typer.main import get_command
+
+    from gptwrite.cli.usage import translate_help, usage_error
+
+    command = get_command(build_app(arguments))
+    translate_help(command)
     try:
-        result = app(args=arguments, prog_name="gptwrite", standalone_mode=True)
+        result = command(args=arguments, prog_name="gptwrite", standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return int(ExitCode.USAGE)
+        raise usage_error(
+            error.format_message(), context.command_path if context else "gptwrite"
+        ) from error
+    except Abort:
+        return int(ExitCode.INTERRUPTED)  # Ctrl-C or Ctrl-D at a question
     except SystemExit as exit_request:
         code = exit_request.code
         # typer turns these two into status 1 before we see them; its exits keep their cause.

@@ -95,7 +95,10 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help=say("Show the version and exit.", "显示版本并退出。"),
         ),
     ] = False,
 ) -> None:
