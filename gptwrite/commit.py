@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gptwrite import evidence
 from gptwrite import subject as subjects
 from gptwrite.diff import Change, heading
 from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.errors import ContextError, EngineError, GptwriteError
 from gptwrite.forms import labels
+from gptwrite.git import Commit
 from gptwrite.inputs import Inputs
 from gptwrite.language import Language, current, of_text
 from gptwrite.subject import Subject
@@ -38,12 +40,16 @@ TOKEN_CHARACTERS = 8  # hardly any token is longer; bounds what is counted
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the message should be like. `style` is conventional, plain or gitmoji."""
+    """What the message should be like. `style` is conventional, plain or gitmoji.
+
+    `log` is what was committed before, whose types are followed.
+    """
 
     style: str = "conventional"
     language: Language = "en"
     has_body: bool = False
     sampling: dict[str, Any] = field(default_factory=dict)
+    log: tuple[Commit, ...] = ()
 
 
 def language_of(wanted: str, recent_subjects: Sequence[str]) -> Language:
@@ -154,7 +160,7 @@ class Writer:
 
     def subject(self, changes: Sequence[Change], material: str) -> Subject:
         request = self.request(material)
-        kind = subjects.type_of_paths(changes) or self.choose_type(request)
+        kind = evidence.decided(changes, self.wishes.log) or self.choose_type(request, changes)
         scope = subjects.scope_of(changes)
         head = f"{kind}({scope})" if scope else kind
         answers = [f"{head}:"] if kind and self.wishes.style == "conventional" else []
@@ -166,19 +172,33 @@ class Writer:
                 return Subject(kind, scope or written.scope, text)
         return subjects.fallback(changes, self.wishes.language)
 
-    def choose_type(self, request: Request) -> str:
-        """Return the type that the model finds likeliest; empty where it cannot be held to one."""
+    def choose_type(self, request: Request, changes: Sequence[Change]) -> str:
+        """Return the likeliest type; empty where the model cannot be held to any.
+
+        What the model finds is added to what the changes and the log say without it.
+        """
         sampling = dataclasses.replace(
             request.sampling, temperature=0.0, repeat_penalty=1.0, max_tokens=8, stop=()
         )
-        held = dataclasses.replace(request, form=labels(subjects.TYPES), sampling=sampling)
+        held = dataclasses.replace(
+            request,
+            form=labels(subjects.TYPES),
+            sampling=sampling,
+            alternatives=evidence.ALTERNATIVES,
+        )
         try:
-            text = self.text(held)
+            tokens = self.tokens(held)
         except ContextError:
             raise
         except EngineError:
             return ""
-        return text if text in subjects.TYPES else ""
+        said = "".join(token.text for token in tokens)
+        found = next((o for token in tokens if (o := evidence.opinion(token.alternatives))), {})
+        if not found and said not in subjects.TYPES:
+            return ""
+        return evidence.likeliest(
+            evidence.log_priors(changes, self.wishes.log), found or {said: evidence.SAID}
+        )
 
     def line(self, request: Request, answer: str) -> str:
         """Return the first line that the model writes behind `answer`."""
@@ -207,14 +227,18 @@ class Writer:
         return clean_body(text, line, self.instruction())
 
     def text(self, request: Request) -> str:
-        answer = thought = ""
+        return "".join(token.text for token in self.tokens(request))
+
+    def tokens(self, request: Request) -> list[Token]:
+        """Return the answer's tokens without those of reasoning."""
+        answer: list[Token] = []
+        self.saw_thinking = False
         for token in self.engine.stream(request):
             _heed(token)
             if token.is_thinking:
-                thought += token.text
+                self.saw_thinking = self.saw_thinking or bool(token.text)
             else:
-                answer += token.text
-        self.saw_thinking = bool(thought)
+                answer.append(token)
         return answer
 
 

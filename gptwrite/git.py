@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,17 @@ EMPTY_TREE = {
     40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
+
+
+MOST_PATHS = 50  # of one commit of the log; the first import may have any number
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the log: its first line, and the files that it changed."""
+
+    subject: str
+    paths: tuple[str, ...] = ()
 
 
 class GitError(GptwriteError):
@@ -47,12 +59,16 @@ def ask(arguments: Sequence[str], folder: Path | None = None) -> str:
 
 
 def _start(
-    arguments: Sequence[str], folder: Path | None, stdin: bytes | None
+    arguments: Sequence[str],
+    folder: Path | None,
+    stdin: bytes | None,
+    environ: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             ["git", *arguments],
             cwd=folder,
+            env={**os.environ, **environ} if environ else None,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -113,9 +129,19 @@ def base_tree(amend: bool = False) -> str:
     return EMPTY_TREE[64 if ask(["rev-parse", "--show-object-format"]) == "sha256" else 40]
 
 
-def recent_subjects(count: int = 30) -> list[str]:
-    """Return the subjects of the last commits that are not merges; empty on an unborn branch."""
-    return ask(["log", f"-{count}", "--no-merges", "--format=%s"]).splitlines()
+def recent_commits(count: int = 100) -> list[Commit]:
+    """Return the last commits that are not merges, newest first; empty on an unborn branch."""
+    log = ["-c", "core.quotePath=false", "log", f"-{count}", "--no-merges", "--no-color",
+           "--no-show-signature", "--format=%x01%s"]  # fmt: skip
+    # A clone without old trees would fetch them; there the subjects have to do.
+    done = _start([*log, "--no-renames", "--name-only"], None, None, {"GIT_NO_LAZY_FETCH": "1"})
+    if done.returncode:
+        done = _start(log, None, None)
+    rows = done.stdout.decode("utf-8", "replace").split("\x01")[1:]
+    found = []
+    for subject, *paths in (row.split("\n") for row in rows):
+        found.append(Commit(subject, tuple(filter(None, paths))[:MOST_PATHS]))
+    return found
 
 
 def config(name: str, *options: str) -> str:

@@ -14,6 +14,8 @@ from gptwrite.settings import Settings
 from gptwrite.template import Library
 from gptwrite.write import sampling_of
 
+LANGUAGE_COMMITS = 30  # of the log, whose language is followed
+
 
 def staged_message(
     settings: Settings,
@@ -43,10 +45,12 @@ def staged_message(
 
 def wishes(settings: Settings) -> commit.Wishes:
     """Return what the settings, and the recent log, ask of a message."""
-    log = git.recent_subjects() if settings.commit_language == "auto" else []
+    log = git.recent_commits()
+    subjects = [past.subject for past in log[:LANGUAGE_COMMITS]]
     return commit.Wishes(
         settings.commit_style,
-        commit.language_of(settings.commit_language, log),
+        commit.language_of(settings.commit_language, subjects),
         settings.commit_body,
         sampling_of(settings),
+        tuple(log),
     )

@@ -54,7 +54,11 @@ class Subject:
 
 def type_of_paths(changes: Sequence[Change]) -> str:
     """Return the type that the paths alone decide; empty where they leave it open."""
-    paths = [change.path for change in _worth_reading(changes)]
+    return kind_of([change.path for change in _worth_reading(changes)])
+
+
+def kind_of(paths: Sequence[str]) -> str:
+    """Return the type of a commit that changes such files only; empty where they leave it open."""
     for kind, pattern in PATH_TYPES:
         if paths and all(pattern.search(path) for path in paths):
             return kind

@@ -13,10 +13,11 @@ from gptwrite import commit
 from gptwrite import subject as subjects
 from gptwrite.commit import Wishes
 from gptwrite.diff import Change
-from gptwrite.engines.base import Request, Stats, Token
+from gptwrite.engines.base import Alternative, Request, Stats, Token
 from gptwrite.engines.echo import EchoEngine
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.errors import EngineError, GptwriteError
+from gptwrite.git import Commit
 from gptwrite.template import Library
 
 PATCH = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-old {0}\n+new {0}"
@@ -108,6 +109,24 @@ def test_the_type_that_the_paths_decide_is_not_asked_for() -> None:
     engine = ScriptedEngine(typed("fix", " describe the format"))
     assert write([text_change("README.md")], engine) == "docs(readme): describe the format"
     assert len(engine.requests) == 1
+
+
+def test_the_types_of_the_log_go_over_those_of_the_paths() -> None:
+    log = tuple(Commit(f"fix: mend formula {n}", ("notes.md",)) for n in range(9))
+    engine = ScriptedEngine(typed("docs", " mend the formula"))
+    assert write([text_change("README.md")], engine, log=log) == "fix(readme): mend the formula"
+    assert len(engine.requests) == 1
+
+
+def test_the_evidence_decides_where_the_model_is_unsure() -> None:
+    def answer(request: Request) -> Any:
+        if not request.form:
+            return " handle empty input"
+        rows = (Alternative("feat", -0.7), Alternative("fix", -0.8))
+        assert request.alternatives
+        return Token(text="feat", alternatives=rows)
+
+    assert write([text_change("app.py")], ScriptedEngine(answer)) == "fix(app): handle empty input"
 
 
 ANSWERS = [
