@@ -73,7 +73,12 @@ class MarkdownPrinter:
         from rich.markdown import Markdown
 
         with self._console.capture() as rendered:
-            self._console.print(Markdown(block.strip("\n")))
+            markdown = Markdown(block.strip("\n"))
+            # A verse ends where its line ends, whatever Markdown makes of a single line break.
+            for child in (c for token in markdown.parsed for c in token.children or []):
+                if child.type == "softbreak":
+                    child.type = "hardbreak"
+            self._console.print(markdown)
         # Some blocks bring blank lines of their own; one between two blocks is enough.
         lines = rendered.get().rstrip().split("\n")
         while lines and not ANSI.sub("", lines[0]).strip():
@@ -152,9 +157,9 @@ class Terminal:
         self.err.write(safe(text) if self.err_is_tty else text)
         self.err.flush()
 
-    def printer(self) -> Printer:
+    def printer(self, is_markdown: bool = True) -> Printer:
         """Return what prints the text on stdout."""
-        if self.out_is_tty and not self.plain:
+        if self.out_is_tty and not self.plain and is_markdown:
             return MarkdownPrinter(self.out)
         return RawPrinter(self.out, self.out_is_tty)
 

@@ -42,6 +42,18 @@ def test_markdown_is_rendered_on_a_terminal() -> None:
     assert "重点" in seen and "x" in seen and "末段。" in seen
 
 
+def test_lines_of_a_verse_stay_lines() -> None:
+    verse = "古道无愁自有余，\n莫把新诗成不作。\n白露青春如梦梦，\n故将归梦为君诗。"
+    seen = screen(["ask", verse, "-m", "echo", "-q"], NO_COLOR="1").replace("\r", "")
+    assert [line.strip() for line in seen.strip().split("\n")] == verse.split("\n")
+
+
+def test_code_keeps_its_lines_and_its_indentation() -> None:
+    code = "def f(x):\n    # **not** bold\n    return x\n\n# no heading"
+    seen = screen(["code", code, "-m", "echo", "-q"], NO_COLOR="1").replace("\r", "")
+    assert code in seen
+
+
 def test_one_blank_line_stands_between_blocks() -> None:
     seen = screen(["ask", MARKDOWN, "-m", "echo", "-q"], NO_COLOR="1").replace("\r", "")
     lines = [line.strip() for line in seen.strip().split("\n")]

@@ -152,7 +152,7 @@ def produce(
     """Stream the text to where it belongs and return it; Ctrl-C ends it, keeping what there is."""
     result = Result()
     is_shown = not options["json"] and not options["output"]
-    printer = terminal.printer() if is_shown else None
+    printer = terminal.printer(is_markdown(job)) if is_shown else None
     tokens = write(job, engine, how, checked(job, engine, spec))
     with cancelling(engine.cancel) as interrupted:
         for token in after_first(tokens, terminal, how, interrupted):
@@ -183,6 +183,12 @@ def checked(job: Job, engine: Engine, spec: ModelSpec) -> Stream | None:
     from gptwrite.starter import stream_of
 
     return stream_of(job, engine)
+
+
+def is_markdown(job: Job) -> bool:
+    """Say whether the text is Markdown: all is but what stands inside a code fence left out."""
+    is_inside = not job.template.show_answer and build_request(job).answer.startswith("```")
+    return not is_inside
 
 
 def after_first(
