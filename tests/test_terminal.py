@@ -54,6 +54,14 @@ def test_code_keeps_its_lines_and_its_indentation() -> None:
     assert code in seen
 
 
+def test_a_rule_between_drafts_makes_no_heading_of_the_line_above() -> None:
+    seen = screen(["ask", "x", "-m", "echo", "-q", "-n", "2"], TERM="xterm")
+    first, rule, second = seen.replace("\r", "").strip().split("\n\n")
+    assert (first, second) == ("x", "x") and "---" in rule
+    code = screen(["code", "def f():\n    pass", "-m", "echo", "-q", "-n", "2"], NO_COLOR="1")
+    assert code.replace("\r", "").count("def f():\n    pass") == 2
+
+
 def test_one_blank_line_stands_between_blocks() -> None:
     seen = screen(["ask", MARKDOWN, "-m", "echo", "-q"], NO_COLOR="1").replace("\r", "")
     lines = [line.strip() for line in seen.strip().split("\n")]

@@ -19,7 +19,7 @@ from gptwrite.models import ModelSpec
 from gptwrite.terminal import Terminal
 from gptwrite.write import Job, Stream, build_request, fitting
 
-RULE = "\n---\n\n"
+RULE = "\n\n---\n\n"  # right below a line it would make a heading of it in Markdown
 FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numbers of 32 bits
 
 
@@ -111,7 +111,11 @@ def _generate(
 
 
 def deliver(
-    drafts: Sequence[Result], model: str, options: dict[str, Any], terminal: Terminal
+    drafts: Sequence[Result],
+    model: str,
+    options: dict[str, Any],
+    terminal: Terminal,
+    is_markdown: bool,
 ) -> None:
     """Put the drafts, one below the other, to where they belong."""
     if not any(draft.text for draft in drafts):
@@ -136,6 +140,6 @@ def deliver(
         terminal.out.write(content)
         terminal.out.flush()
     else:
-        printer = terminal.printer()
+        printer = terminal.printer(is_markdown)
         printer.push(content)
         printer.finish()

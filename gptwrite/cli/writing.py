@@ -79,7 +79,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
         first = result.first - started if result.first else stats.first_token_seconds
         stats = dataclasses.replace(stats, load_seconds=loaded - started, first_token_seconds=first)
     if drafts:
-        deliver(drafts, engine.name, options, terminal)
+        deliver(drafts, engine.name, options, terminal, is_markdown(job))
         stats = dataclasses.replace(stats, seed=drafts[0].seed)
     else:
         _deliver(result, engine.name, stats, options, terminal)
