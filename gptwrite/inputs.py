@@ -36,7 +36,8 @@ def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdi
     """
     asked_stdin = "-" in words
     argument = " ".join(word for word in words if word != "-").strip()
-    named = "\n\n".join(f"{path.name}:\n{read_text(path).strip()}" for path in files)
+    texts = [(path.name, read_text(path).strip()) for path in files]
+    named = "\n\n".join(f"{name}:\n{text}" for name, text in texts if text)
     material = "\n\n".join(part for part in (stdin.strip("\n"), named) if part.strip())
     if asked_stdin and not stdin.strip():
         raise UsageError(

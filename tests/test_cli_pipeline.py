@@ -48,6 +48,12 @@ def test_files_are_named_in_the_prompt(gptwrite: Run, tmp_path: Path) -> None:
     assert "一.txt:\ntext of 一.txt\n\ntwo words.txt:\ntext of two words.txt" in ran.out
 
 
+def test_a_file_with_nothing_in_it_is_no_input(gptwrite: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" \n", encoding="utf-8")
+    ran = gptwrite(["summary", "--show-prompt", "--file", tmp_path / "empty.txt"])
+    assert ran.status == 2 and "needs something" in ran.err
+
+
 def test_a_lone_dash_reads_stdin(gptwrite: Run) -> None:
     assert "秋天" in gptwrite(["article", "-", "--show-prompt"], stdin="秋天").out
 
