@@ -9,16 +9,14 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from gptwrite.redraft import Check, repeats
 
-# Names of topics that are also words of any text.
-GENERAL = frozenset(
-    ("阅读", "老师", "读书", "图书馆", "博物馆", "保持好奇", "广告", "好奇心", "交流", "大学")
-)
 LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
 BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
+AUDIENCES = re.compile("小朋友|同学|孩子们|老年朋友|家长|老师|程序员|上班族|游客|大学生")
+LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
 SUPPORTED = 0.6  # share of a summary sentence's pairs of characters that the text has
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
@@ -64,15 +62,33 @@ def body_of(article: str) -> str:
     return article.split("\n", 1)[-1].strip() if article.startswith("# ") else article.strip()
 
 
+def clauses(text: str) -> list[str]:
+    """Return the parts of `text` between its marks."""
+    return [part.strip() for part in re.split(r"[，。；：！？\n]", text) if part.strip()]
+
+
+def is_plain(part: str, names: Iterable[str], plain: Set[str]) -> bool:
+    """Say whether `part` without the topic's names is made of plain pairs: it claims nothing."""
+    rest = re.split(
+        "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)), part
+    )
+    return all(pair in plain for piece in rest for pair in pairs(piece))
+
+
 class Notes:
     """Facts, one a line, with their roles where these are known; the topic has one name or more."""
 
-    def __init__(self, names: Sequence[str], notes: str, roles: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(
+        self,
+        names: Sequence[str],
+        notes: str,
+        roles: Mapping[str, str],
+        plain: Set[str],
+        audience: str,
+    ) -> None:
+        self._names, self._roles, self._plain, self._audience = names, roles, plain, audience
         self.facts = [line for line in notes.splitlines() if line.strip()]
-        self._roles = roles
-        self._known = set(pairs(notes))
-        self._named = {*names, *(pair for name in names for pair in pairs(name))}
+        self._clauses = set(clauses(notes))
 
     def allows(self, before: str, unit: str) -> bool:
         """Say whether a sentence is made of facts to the letter, or a link that claims nothing.
@@ -83,22 +99,26 @@ class Notes:
         if not body_of(before) and not any(name in unit for name in self._names):
             return False
         lines = before.rstrip().rsplit("\n", 1)
-        heading = lines[-1] if lines[-1].startswith("## ") else ""
-        for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).rstrip("。！？").split("；"):
-            clauses = part.split("，")
-            shares = [share(clause, self._known) for clause in clauses]
-            leads = shares[0] < 0.5 and len(shares) > 1
-            if all(value == 1 for value in shares[1:]) and (shares[0] == 1 or leads):
-                words = heading + (clauses[0] if leads else "")
-                if words and not self._suits(words, self._like(part)):
+        heading = lines[-1] if lines[-1].startswith("## ") or lines[-1].endswith("：") else ""
+        for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).split("；"):
+            first, *others = clauses(part) or [""]
+            told = first in self._clauses
+            if others and all(other in self._clauses for other in others):
+                if not (told or self._is_link(first, LEAD_CHARACTERS)):
                     return False
-            elif not (self._is_link(part, shares) and self._suits(part, self._next(before))):
+            elif not told or others:
+                if not (self._is_link(part) and self._suits(part, self._next(before))):
+                    return False
+                continue
+            words = heading + ("" if told else first)
+            if words and not self._suits(words, self._like(part)):
                 return False
         return True
 
     def allows_heading(self, before: str, heading: str) -> bool:
         """Say whether a heading suits the fact that is to come below it."""
-        return self._suits(heading, self._next(before))
+        claims_nothing = is_plain(heading, self._names, self._plain)
+        return claims_nothing and self._suits(heading, self._next(before))
 
     def instead(self, before: str, unit: str) -> str | None:
         """Return the unused fact that `unit` was most like; None when all are told."""
@@ -106,14 +126,12 @@ class Notes:
         own = set(pairs(unit))
         return max(unused, key=lambda fact: share(fact, own)) if unused else None
 
-    def _is_link(self, part: str, shares: list[float]) -> bool:
-        most = LINK_CHARACTERS if any(n in part for n in self._named) else BARE_LINK_CHARACTERS
-        is_loose = sum(shares) / len(shares) < 0.5
-        bare = part
-        for name in self._names:
-            bare = bare.replace(name, "")
-        has_latin = re.search(r"[0-9A-Za-z]", bare)
-        return is_loose and len(part) <= most and not has_latin
+    def _is_link(self, part: str, most: int = 0) -> bool:
+        is_named = any(name in part for name in self._names)
+        most = most or (LINK_CHARACTERS if is_named else BARE_LINK_CHARACTERS)
+        addresses = AUDIENCES.search(part) and not self._audience
+        fits = len(part) <= most and not addresses
+        return fits and is_plain(part, self._names, self._plain)
 
     def _suits(self, words: str, fact: str | None) -> bool:
         role = self._roles.get(fact or "")
@@ -135,23 +153,26 @@ class Notes:
         return next(iter(self._unused(before)), None)
 
 
-def noted(names: Sequence[str], text: str, roles: Mapping[str, str]) -> Check:
+def noted(
+    names: Sequence[str],
+    text: str,
+    roles: Mapping[str, str],
+    plain: Set[str],
+    audience: str = "",
+) -> Check:
     """Return the check of an article from notes. A fact that fails too often comes as it is."""
-    notes = Notes(names, text, roles)
+    notes = Notes(names, text, roles, plain, audience)
     return Check(notes.allows, notes.instead, allows_heading=notes.allows_heading)
 
 
-def on_the_word(topic: str, names: Iterable[str]) -> Check:
-    """Return the check of an article without notes: its own word whole, and no other topic's."""
-    others = [name for name in names if len(name) > 1 and name not in topic and name not in GENERAL]
+def on_the_word(topic: str, plain: Set[str]) -> Check:
+    """Return the check of an article without notes: it names its topic, and claims nothing of it."""
 
     def allows(before: str, unit: str) -> bool:
-        if not body_of(before) and topic not in unit:
-            return False
-        is_whole = len(topic) < 3 or unit.count(topic[:-1]) == unit.count(topic)
-        return is_whole and "\ufffd" not in unit and not any(name in unit for name in others)
+        has_begun = bool(body_of(before))
+        return (has_begun or topic in unit) and is_plain(unit, (topic,), plain)
 
-    return Check(allows)
+    return Check(allows, allows_heading=lambda _, heading: is_plain(heading, (topic,), plain))
 
 
 def backed(text: str) -> Check:

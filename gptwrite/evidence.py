@@ -217,7 +217,8 @@ def decided(changes: Sequence[Change], log: Sequence[Commit] = ()) -> str:
     """
     if not type_of_paths(changes):
         return ""
-    return likeliest(log_priors(changes, log))
+    shares = habits(changes, log)
+    return max(TYPES, key=lambda name: shares[name])
 
 
 def log_priors(changes: Sequence[Change], log: Sequence[Commit] = ()) -> dict[str, float]:

@@ -16,8 +16,9 @@ from gptwrite.engines.base import Engine, Finish, Request, Stats, Token
 from gptwrite.errors import ContextError
 
 RUN_CHARACTERS = 12  # of text that may not come twice
-TRIES = 5  # draws of one sentence
-WARMER = 0.2  # temperature that each new draw adds
+# The temperature of each draw of one sentence, as a multiple of what was asked for: cooler against
+# slips, warmer against what comes again and again.
+WARMTHS = (1.0, 0.5, 1.5, 0.25, 2.0)
 LONGEST_HEADING = 20  # characters
 _UNIT = re.compile(r"[^\n]*?[。！？!?]+[”’」』）)]*(?=[^。！？!?”’」』）)])|[^\n]*\n+")
 
@@ -52,7 +53,7 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
         sampling = replace(
             request.sampling,
             seed=seed + draws,
-            temperature=request.sampling.temperature + WARMER * failures,
+            temperature=request.sampling.temperature * WARMTHS[failures],
             max_tokens=max(1, most - (total.generated_tokens if total else 0)),
         )
         attempt = replace(request, answer=text.written, sampling=sampling, reusable=draws == 0)
@@ -82,7 +83,7 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
             text.forget()
             if total.generated_tokens >= most:
                 finish = "length"
-            elif failures == TRIES:
+            elif failures == len(WARMTHS):
                 failures = 0
                 other = check.instead(text.written, refused)
                 if other is None and not text.has_begun:
@@ -148,6 +149,8 @@ class Text:
 
     def take(self, unit: str) -> str:
         """Put `unit` behind what is written; return what may be shown now."""
+        if not unit.strip() and self.written.endswith("\n\n"):
+            return ""
         self.written += unit
         if unit.lstrip().startswith("#") or not unit.strip():
             self._held += unit

@@ -25,14 +25,15 @@ from gptwrite.redraft import Check, redraft
 from gptwrite.write import Job, Stream
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
+PLAIN = Path(__file__).parent / "builtin" / "plain_pairs.txt.gz"
 NOTED_TASKS = ("article",)
 # Facts are to be kept to the letter: little chance, and no penalty on words of the prompt.
 NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
 ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
-LONGEST_NAME = 12  # characters of a topic that a stand-in can stand for
-STAND_IN, STAND_IN_ACT = "雨衣", "收拾行李"
+LONGEST_NAME = 24  # characters of a topic that a stand-in can stand for
+STAND_IN, STAND_IN_ACT = "台阶", "叠衣服"
 HOW = re.compile("如何|怎样|怎么")
 FIRST, LAST = ("definition",), ("action", "outlook")
 MIDDLE = ("background", "mechanism", "example", "impact", "misconception")
@@ -45,7 +46,7 @@ _AROUND = (
     r"利与弊|利弊|从我做起|教程|青少年|大学生|老年人|儿童|孩子|农村|城市|随笔|随想|杂谈|漫笔|小议|刍议|浅析|浅议|简析|解析|解读|揭秘|百科|指南|攻略|常识|须知|问答|百问|感想|心得|"
     r"体会|启示|感悟|二三事|那些事儿?|小?知多少|你?了解多少|你?知道吗|一文|一次|带你?|看懂|读懂|弄懂|搞懂|讲清|说清|"
     r"[一二三五十几]分钟|给?外行|给?孩子|给?初学者|讲给?|纵横谈?|面面观|听|看|读|写|想|能|会|有|什么|哪些|多少|"
-    r"重要性?|魅力|故事|之美|之旅|里|中|上|一|二|三|[ ，。？！、：“”《》\"'?!,.:-]"
+    r"眼中|心中|心目中|印象|记忆|回忆|赞美?|歌颂|重要性?|魅力|故事|之美|之旅|里|中|上|一|二|三|[ ，。？！、：“”《》\"'?!,.:-]"
 )
 AROUND = re.compile(_AROUND)
 ENDS_AROUND = re.compile(f"(?:{_AROUND})$")
@@ -103,6 +104,12 @@ def _rows() -> Iterator[tuple[list[str], str]]:
         for line in lines:
             names, facts = line.rstrip("\n").split("\t")
             yield names.split("|"), facts
+
+
+def plain_pairs() -> frozenset[str]:
+    """Return the pairs of characters of sentences that hold of any topic."""
+    text = gzip.decompress(PLAIN.read_bytes()).decode("utf-8")
+    return frozenset(text[place : place + 2] for place in range(0, len(text), 2))
 
 
 def choose_facts(topic: Topic, length: int, rng: Random) -> list[str]:
@@ -195,11 +202,12 @@ def check_of(job: Job, stand_in: str = "") -> Check:
     if name == "article" and job.language == "zh":
         found = find_topic(topic)
         if text:
-            return checks.noted(
-                found.names if found else (topic,), text, found.roles() if found else {}
-            )
-        others = [name for names, _ in _rows() for name in names]
-        return checks.on_the_word(stand_in or without_how(topic), others)
+            names = found.names if found else (topic,)
+            roles = found.roles() if found else {}
+            audience = str(job.values.get("audience") or "")
+            return checks.noted(names, text, roles, plain_pairs(), audience)
+        if stand_in:
+            return checks.on_the_word(stand_in, plain_pairs())
     if name == "summary" and text:
         return checks.backed(text)
     return Check()

@@ -8,6 +8,14 @@ from gptwrite import checks
 
 NOTES = "茶是用茶树的嫩叶制成的饮料。\n唐代的陆羽写了《茶经》。\n泡绿茶宜用80度的水，红茶宜用沸水。"
 ROLES = dict(zip(NOTES.splitlines(), ("definition", "background", "action"), strict=True))
+PLAIN = frozenset(
+    pair
+    for text in (
+        "从历史上看", "展望未来", "另外", "说到", "很多人都听过", "先看来历", "要了解", "先从提问开始",
+        "历史背景", "另一种说法", "几点建议", "去图书馆查一查",
+    )
+    for pair in checks.pairs(text)
+)  # fmt: skip
 SENTENCES = [
     ("唐代的陆羽写了《茶经》。", True),
     ("从历史上看，唐代的陆羽写了《茶经》。", True),
@@ -20,6 +28,8 @@ SENTENCES = [
     ("- 唐代的陆羽写了《茶经》。", True),
     ("说到茶，很多人都听过。", True),
     ("先看来历。", False),  # the definition comes first
+    ("泡绿茶宜用80度的水，红茶宜用沸。", False),  # broken off
+    ("说到茶，很多人都要。", False),
     ("世界各国的人们都在很早以前就开始栽种它们了。", False),  # claims what no note says
     ("1610年，有人发明了茶杯。", False),
 ]
@@ -27,38 +37,46 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("sentence", "allowed"), SENTENCES)
 def test_an_article_from_notes_keeps_to_them(sentence: str, allowed: bool) -> None:
-    check = checks.noted(("茶",), NOTES, ROLES)
+    check = checks.noted(("茶",), NOTES, ROLES, PLAIN)
     assert check.allows("# 茶\n\n一提到茶，", sentence) is allowed
 
 
 def test_the_first_sentence_names_the_topic() -> None:
-    check = checks.noted(("茶", "茶饮"), NOTES, ROLES)
+    check = checks.noted(("茶", "茶饮"), NOTES, ROLES, PLAIN)
     assert not check.allows("# 茶\n\n", "陆羽写了一本书。")
     assert check.allows("# 茶\n\n", "唐代的陆羽写了《茶经》。")
-    word = checks.on_the_word("竹笛", ["京剧"])
+    word = checks.on_the_word("竹笛", PLAIN)
     assert not word.allows("# 竹笛\n\n", "先从提问开始。")
     assert word.allows("# 竹笛\n\n说到竹笛。", "先从提问开始。")
 
 
 def test_a_heading_suits_the_fact_that_comes_next() -> None:
-    check = checks.noted(("茶",), NOTES, ROLES)
+    check = checks.noted(("茶",), NOTES, ROLES, PLAIN)
     told = "# 茶\n\n茶是用茶树的嫩叶制成的饮料。\n\n"
     assert check.allows_heading(told, "历史背景")
     assert check.allows_heading(told, "另一种说法")  # says nothing of a kind
+    assert not check.allows_heading(told, "另一种说唱")
     assert not check.allows_heading(told, "几点建议")
     below = told + "## 历史背景\n\n"
     assert check.allows(below, "唐代的陆羽写了《茶经》。")
     assert not check.allows(below, "泡绿茶宜用80度的水，红茶宜用沸水。")
 
 
+def test_readers_are_spoken_to_only_when_they_are_named() -> None:
+    plain = PLAIN | set(checks.pairs("孩子们说到"))
+    for audience in ("", "小学生"):
+        check = checks.noted(("茶",), NOTES, ROLES, plain, audience)
+        assert check.allows("茶。", "孩子们，说到茶。") is bool(audience)
+
+
 def test_the_note_most_like_the_sentence_takes_its_place_once() -> None:
-    check = checks.noted(("茶",), NOTES, ROLES)
+    check = checks.noted(("茶",), NOTES, ROLES, PLAIN)
     assert check.instead("", "唐代的陆游写了《茶经》。") == "唐代的陆羽写了《茶经》。"
     assert check.instead(NOTES.replace("\n", ""), "唐代的陆游写了《茶经》。") is None
 
 
 def test_material_of_unknown_roles_takes_any_heading() -> None:
-    check = checks.noted(("茶",), NOTES, {})
+    check = checks.noted(("茶",), NOTES, {}, PLAIN)
     assert check.allows_heading("# 茶\n\n", "展望")
     assert check.allows("# 茶\n\n茶。\n\n## 展望\n\n", "唐代的陆羽写了《茶经》。")
 
@@ -73,7 +91,7 @@ def test_material_of_unknown_roles_takes_any_heading() -> None:
     ],
 )
 def test_without_notes_the_text_stays_on_its_word(sentence: str, allowed: bool) -> None:
-    check = checks.on_the_word("量子纠缠", ["京剧", "图书馆", "茶"])
+    check = checks.on_the_word("量子纠缠", PLAIN)
     assert check.allows("量子纠缠。", sentence) is allowed
 
 

@@ -9,7 +9,9 @@ import pytest
 from gptwrite.engines.base import Message, Request, Sampling, Stats, Token
 from gptwrite.engines.echo import EchoEngine
 from gptwrite.errors import ContextError
-from gptwrite.redraft import TRIES, Check, redraft, repeats
+from gptwrite.redraft import WARMTHS, Check, redraft, repeats
+
+TRIES = len(WARMTHS)
 
 
 class Scripted(EchoEngine):
@@ -56,7 +58,8 @@ def test_a_sentence_that_fails_is_drawn_again_from_its_place_with_another_seed()
     assert engine.asked[1].answer == "# 题\n\n好的开头。"
     seeds = [request.sampling.seed for request in engine.asked]
     assert seeds == [7, 8]
-    assert engine.asked[1].sampling.temperature > engine.asked[0].sampling.temperature
+    temperatures = [request.sampling.temperature for request in engine.asked]
+    assert temperatures == [0.3, 0.15]
     assert not engine.asked[1].reusable
     assert engine.stats.seed == 7
     assert engine.stats.prompt_tokens == 5
