@@ -163,6 +163,15 @@ def test_commit_of_named_paths_only_describes_these(repository: Repository) -> N
     assert repository.message() == "docs: update README.md"
 
 
+def link(repository: Repository, commit: str) -> None:
+    """Stage a submodule at `commit`, as `git add` does after a pull in it."""
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},lib")
+
+
+def commit_unseen(repository: Repository) -> None:
+    repository.git("-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "chore: link")
+
+
 CHANGES: dict[str, tuple[Callable[[Repository], object], str]] = {
     "non-UTF-8": (lambda r: r.stage("a.txt", b"caf\xe9 \xff\n"), "docs: add a.txt"),
     "spaces and Chinese": (
@@ -177,6 +186,10 @@ CHANGES: dict[str, tuple[Callable[[Repository], object], str]] = {
     "only lock files": (
         lambda r: (r.stage("package-lock.json", "{}\n"), r.write("base.py", "not staged\n")),
         "build(deps): add package-lock.json",
+    ),
+    "a submodule bump": (
+        lambda r: (link(r, "1" * 40), commit_unseen(r), link(r, "2" * 40)),
+        "build(deps): update submodule lib to 2222222",
     ),
     "only binaries": (lambda r: r.stage("logo.png", b"\x89PNG\0"), "chore: add logo.png"),
     "deleted": (lambda r: r.git("rm", "-q", "base.py"), "refactor: remove base.py"),
