@@ -34,7 +34,11 @@ ROLE_WORDS = {
 
 def python() -> Check:
     """Return the check of a program: Python can read it. The last draw stands in any case."""
-    return Check(lambda _, code: parses(code), lambda _, code: code, is_whole=True)
+
+    def allows(before: str, unit: str) -> bool:
+        return parses(before.partition("```python\n")[2] + unit)
+
+    return Check(allows, lambda _, unit: unit, is_whole=True)
 
 
 def parses(code: str) -> bool:

@@ -21,6 +21,7 @@ from random import Random
 
 from gptwrite import checks
 from gptwrite.engines.base import Engine, Request, Token
+from gptwrite.functions import head_of
 from gptwrite.redraft import Check, redraft
 from gptwrite.write import Job, Stream
 
@@ -149,6 +150,9 @@ def stream_of(job: Job, engine: Engine) -> Stream:
         if request.form:
             yield from engine.stream(request)
             return
+        if head := function_head(job):
+            yield Token(text=head)
+            request = replace(request, answer=request.answer + head)
         asked, stand_in = stand_in_for(job, request)
         if stand_in:
             request = renamed(request, asked, stand_in)
@@ -158,6 +162,17 @@ def stream_of(job: Job, engine: Engine) -> Stream:
             yield replace(token, text=token.text.replace(stand_in, asked)) if stand_in else token
 
     return stream
+
+
+def function_head(job: Job) -> str:
+    """Return how the program that the job asks for begins, where the model knows it."""
+    return head_of(job.inputs.topic) if is_python(job) and not job.inputs.text else ""
+
+
+def is_python(job: Job) -> bool:
+    """Say whether the job is to write Python."""
+    language = str(job.values.get("language") or "python")
+    return job.template.name == "code" and language.lower() == "python"
 
 
 def stand_in_for(job: Job, request: Request) -> tuple[str, str]:
@@ -196,9 +211,8 @@ def renamed(request: Request, name: str, stand_in: str) -> Request:
 def check_of(job: Job, stand_in: str = "") -> Check:
     """Return what the answer to `job` is held to."""
     name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
-    if name == "code":
-        is_python = str(job.values.get("language") or "python").lower() == "python"
-        return checks.python() if is_python else Check()
+    if is_python(job):
+        return checks.python()
     if name == "article" and job.language == "zh":
         found = find_topic(topic)
         if text:

@@ -117,5 +117,9 @@ def test_a_summary_that_fails_is_the_first_sentence() -> None:
 
 
 def test_code_that_does_not_parse_is_refused() -> None:
-    assert checks.python().allows("", "def f(x):\n    return x")
-    assert not checks.python().allows("", "def f(x:\n    return x")
+    check = checks.python()
+    head = "```python\ndef f(x):\n"
+    assert check.allows("```python\n", "def f(x):\n    return x")
+    assert not check.allows("```python\n", "def f(x:\n    return x")
+    assert check.allows(head, "    return x")
+    assert not check.allows(head, "return x")
