@@ -150,18 +150,24 @@ def stream_of(job: Job, engine: Engine) -> Stream:
         if request.form:
             yield from engine.stream(request)
             return
-        if head := function_head(job):
-            yield Token(text=head)
-            request = replace(request, answer=request.answer + head)
         asked, stand_in = stand_in_for(job, request)
-        if stand_in:
-            request = renamed(request, asked, stand_in)
+        plan = sent(job, request)
+        if is_python(job):
+            yield Token(text=plan.answer.removeprefix(request.answer))
         seed = request.sampling.seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        for token in redraft(engine, request, check_of(job, stand_in), seed):
+        for token in redraft(engine, plan, check_of(job, stand_in), seed):
             yield replace(token, text=token.text.replace(stand_in, asked)) if stand_in else token
 
     return stream
+
+
+def sent(job: Job, request: Request) -> Request:
+    """Return the request as the built-in model gets it: with a function's head, or a stand-in."""
+    if head := function_head(job):
+        return replace(request, answer=request.answer + head)
+    asked, stand_in = stand_in_for(job, request)
+    return renamed(request, asked, stand_in) if stand_in else request
 
 
 def function_head(job: Job) -> str:

@@ -93,6 +93,14 @@ def test_a_template_that_names_its_topic_otherwise_gets_no_stand_in() -> None:
     assert starter.stand_in_for(noted, build_request(noted)) == ("", "")
 
 
+def test_the_prompt_shown_is_the_prompt_sent(gptwrite: Callable[..., Ran]) -> None:
+    shown = gptwrite(["article", "榫卯", "--show-prompt"]).out
+    assert f"“{starter.STAND_IN}”" in shown and shown.endswith(f"# {starter.STAND_IN}\n\n")
+    assert "榫卯" in gptwrite(["article", "榫卯", "--show-prompt", "-m", "echo"]).out
+    code = gptwrite(["code", "快速排序", "--show-prompt"]).out
+    assert code.splitlines()[-2] == "def quick_sort(items):"
+
+
 def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> None:
     env = {"GPTWRITE_STARTER_NOTE": "true"}
     arguments = ["article", "量子纠缠", "--max-tokens", "8"]
@@ -100,3 +108,7 @@ def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> 
     english = gptwrite(["article", "climate change", "--max-tokens", "8"], env=env)
     assert "writes Chinese" in english.err
     assert "no notes" not in gptwrite(["article", "茶", "--max-tokens", "8"], env=env).err
+    guess = gptwrite(["code", "a websocket echo server", "--max-tokens", "8"], env=env)
+    assert "knows no function for" in guess.err
+    known = gptwrite(["code", "快速排序", "--max-tokens", "8"], env=env)
+    assert "knows no function" not in known.err and known.out.startswith("def quick_sort(")

@@ -47,7 +47,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     terminal = Terminal(quiet=settings.quiet, plain=settings.plain)
     job = _job(template, values, options, settings)
     if options["show_prompt"]:
-        print_prompt(job, terminal)
+        print_prompt(job, settings, terminal)
         return ExitCode.OK
     build_request(job, Inputs("-", "-"))  # a wrong variable is said before a model is loaded
     for path in (options["output"], options["trace"]):
@@ -111,16 +111,25 @@ def _job(
         sampling_of(settings),
         thinking=options["show_thinking"],
     )
-    if settings.model == BUILTIN and not settings.endpoint:
+    if uses_builtin(settings):
         from gptwrite.starter import with_notes
 
         return with_notes(job)
     return job
 
 
-def print_prompt(job: Job, terminal: Terminal) -> None:
+def uses_builtin(settings: Settings) -> bool:
+    """Say whether the model inside the package writes."""
+    return settings.model == BUILTIN and not settings.endpoint
+
+
+def print_prompt(job: Job, settings: Settings, terminal: Terminal) -> None:
     """Print the messages of the request, and the decided beginning of the answer."""
     request = build_request(job)
+    if uses_builtin(settings):
+        from gptwrite.starter import sent
+
+        request = sent(job, request)
     printer = RawPrinter(terminal.out, terminal.out_is_tty)
     printer.push(as_turns(request.messages, request.answer))
     printer.finish()
@@ -284,7 +293,7 @@ def _say_afterwards(
         )  # fmt: skip
     if options["stats"]:
         terminal.error(stats_line(stats))
-    if settings.model == BUILTIN and not settings.endpoint and settings.starter_note:
+    if uses_builtin(settings) and settings.starter_note:
         warn_out_of_depth(job, terminal)
         if terminal.err_is_tty:
             mention_larger_models(terminal)
@@ -309,26 +318,28 @@ def stats_line(stats: Stats) -> str:
 
 def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
     """Say so when the built-in model is asked for what it was never taught."""
-    from gptwrite.starter import ENGLISH_TASKS, NOTED_TASKS
+    from gptwrite.starter import ENGLISH_TASKS, NOTED_TASKS, function_head
 
-    if job.language == "en" and job.template.name not in ENGLISH_TASKS:
-        terminal.note(
-            say(
-                "The built-in model writes Chinese; for English get a larger one: "
-                "`gptwrite models recommend`.",
-                "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。",
-            )
-        )
-        return
-    if job.template.name not in NOTED_TASKS or job.inputs.text:
-        return
     topic = job.inputs.topic[:40]
-    terminal.note(
-        say(
+    if job.language == "en" and job.template.name not in ENGLISH_TASKS:
+        note = say(
+            "The built-in model writes Chinese; for English get a larger one: "
+            "`gptwrite models recommend`.",
+            "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。",
+        )
+    elif job.template.name == "code" and not function_head(job):
+        note = say(
+            f"The built-in model knows no function for “{topic}”: its code is a guess.",
+            f"内置模型没有学过“{topic}”这样的函数，写的代码只是猜测。",
+        )
+    elif job.template.name in NOTED_TASKS and not job.inputs.text:
+        note = say(
             f"The built-in model has no notes on “{topic}”: what it says is general.",
             f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。",
         )
-    )
+    else:
+        return
+    terminal.note(note)
 
 
 def mention_larger_models(terminal: Terminal) -> None:
