@@ -218,8 +218,7 @@ def decided(changes: Sequence[Change], log: Sequence[Commit] = ()) -> str:
     """
     if not type_of_paths(changes):
         return ""
-    shares = habits(changes, log)
-    return max(TYPES, key=lambda name: shares[name])
+    return likeliest(log_priors(changes, log))
 
 
 def log_priors(changes: Sequence[Change], log: Sequence[Commit] = ()) -> dict[str, float]:
