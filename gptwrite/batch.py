@@ -10,16 +10,16 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from gptwrite.engines.base import Engine, Finish, Request, Token
 from gptwrite.errors import ContextError, GptwriteError, UsageError
 from gptwrite.inputs import gather
 from gptwrite.items import Item
-from gptwrite.language import Language, say
+from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.template import Template
-from gptwrite.write import Job, build_request, is_long, text_language, write
+from gptwrite.write import Job, build_request, chosen_language, is_long, write
 
 WINDOW = 256  # how many finished items may wait for an earlier one, where order is kept
 
@@ -72,19 +72,9 @@ def job_of(plan: Plan, item: Item) -> Job:
     topic = item.topic or plan.instruction
     inputs = gather(plan.template, [topic] if topic else [], [], item.text)
     lang = item.lang or plan.lang
-    check_language(lang)
-    language = text_language(inputs) if lang == "auto" else cast(Language, lang)
+    language = chosen_language(lang, inputs)
     values = {**plan.values, **typed(plan.template, item.variables)}
     return Job(plan.template, inputs, language, values, plan.sampling)
-
-
-def check_language(lang: str) -> None:
-    """Raise `UsageError` for anything but auto, zh and en."""
-    if lang not in ("auto", "zh", "en"):
-        raise UsageError(
-            say(f"The language cannot be {lang!r}.", f"语言不能是“{lang}”。"),
-            say("Choose auto, zh or en.", "可选：auto、zh、en。"),
-        )
 
 
 def typed(template: Template, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +109,14 @@ def key_of(plan: Plan, item: Item) -> str:
     return hashlib.sha256(repr(decisive).encode("utf-8", "replace")).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Alone:
+    """Which jobs are written one after another, and how any is that cannot be side by side."""
+
+    wants: Callable[[Job], bool]
+    write: Callable[[Job, Engine, Reading], Iterator[Token]]
+
+
 class Batch:
     """Runs the items of one plan through an engine, up to `how.parallel` side by side.
 
@@ -137,6 +135,7 @@ class Batch:
         is_ordered: bool,
         is_done: Callable[[Item, str], bool],
         is_stopped: Callable[[], bool],
+        alone: Alone | None = None,
     ) -> None:
         self._plan = plan
         self._items = items
@@ -146,6 +145,7 @@ class Batch:
         self._is_ordered = is_ordered
         self._is_done = is_done
         self._is_stopped = is_stopped
+        self._helped = alone or Alone(lambda _: False, write)
         self._exhausted = False
         self._active: dict[int, Work] = {}  # by the number of the request in this segment
         self._alone: list[Work] = []  # to be written by themselves: too long, or suspected
@@ -211,7 +211,10 @@ class Batch:
             self._engine = self._engine or self._open_engine()
             try:
                 # The engine may be at work: counting tokens is all that is asked of it here.
-                if work.job.template.long_input != "error" and is_long(work.job, self._engine):
+                can_be_long = work.job.template.long_input != "error"
+                if self._helped.wants(work.job) or (
+                    can_be_long and is_long(work.job, self._engine)
+                ):
                     self._alone.append(work)
                     continue
                 request = replace(build_request(work.job), reusable=False)
@@ -264,7 +267,7 @@ class Batch:
     def _write_alone(self, work: Work, engine: Engine) -> None:
         text, finish = "", None
         try:
-            for token in write(work.job, engine, self._how):
+            for token in self._helped.write(work.job, engine, self._how):
                 text += "" if token.is_thinking else token.text
                 finish = token.finish or finish
         except GptwriteError as error:

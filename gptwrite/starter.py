@@ -22,8 +22,9 @@ from random import Random
 from gptwrite import checks
 from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.functions import head_of
+from gptwrite.longtext import Reading
 from gptwrite.redraft import Check, redraft
-from gptwrite.write import Job, Stream
+from gptwrite.write import Job, Stream, write
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 PLAIN = Path(__file__).parent / "builtin" / "plain_pairs.txt.gz"
@@ -139,6 +140,17 @@ def with_notes(job: Job) -> Job:
     facts = choose_facts(topic, length, Random(sampling["seed"]))
     inputs = replace(job.inputs, text="\n".join(facts))
     return replace(job, inputs=inputs, sampling=sampling)
+
+
+def needs_help(job: Job) -> bool:
+    """Say whether the built-in model writes the job far better with notes, heads and checks."""
+    return job.template.name in NOTED_TASKS or is_python(job)
+
+
+def write_helped(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
+    """Yield the text of the job, with the notes that there are, checked as it is written."""
+    job = with_notes(job)
+    return write(job, engine, how, stream_of(job, engine))
 
 
 def stream_of(job: Job, engine: Engine) -> Stream:

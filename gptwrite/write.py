@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gptwrite import forms
 from gptwrite.engines.base import Engine, Request, Sampling, Token
-from gptwrite.errors import ContextError
+from gptwrite.errors import ContextError, UsageError
 from gptwrite.inputs import Inputs
 from gptwrite.language import Language, current, of_text, say
 from gptwrite.longtext import Reading, condense, per_chunk, refine
@@ -43,6 +43,21 @@ class Job:
 def text_language(inputs: Inputs) -> Language:
     """Return the language to write in: that of the input, or else of the interface."""
     return of_text(inputs.text or inputs.topic) or of_text(inputs.topic) or current()
+
+
+def chosen_language(lang: str, inputs: Inputs) -> Language:
+    """Return the language that `--lang` asks for; raises `UsageError` for an unknown one."""
+    check_language(lang)
+    return text_language(inputs) if lang == "auto" else cast(Language, lang)
+
+
+def check_language(lang: str) -> None:
+    """Raise `UsageError` for anything but auto, zh and en."""
+    if lang not in ("auto", "zh", "en"):
+        raise UsageError(
+            say(f"The language cannot be {lang!r}.", f"语言不能是“{lang}”。"),
+            say("Choose auto, zh or en.", "可选：auto、zh、en。"),
+        )
 
 
 def sampling_of(settings: Settings) -> dict[str, Any]:

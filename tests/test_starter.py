@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from random import Random
 
@@ -112,3 +113,14 @@ def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> 
     assert "knows no function for" in guess.err
     known = gptwrite(["code", "快速排序", "--max-tokens", "8"], env=env)
     assert "knows no function" not in known.err and known.out.startswith("def quick_sort(")
+
+
+def test_a_batch_gives_the_built_in_model_its_notes_too(gptwrite: Callable[..., Ran]) -> None:
+    rows = '{"topic": "茶"}\n{"topic": "榫卯"}\n'
+    ran = gptwrite(["batch", "article", "--seed", "1", "-q"], stdin=rows)
+    tea, joint = (json.loads(line)["text"] for line in ran.out.splitlines())
+    topic = starter.find_topic("茶")
+    assert topic and sum(wording in tea for wording in topic.roles()) >= 4
+    assert joint.startswith("# 榫卯\n\n") and starter.STAND_IN not in joint
+    (row,) = gptwrite(["batch", "code", "-q"], stdin='{"topic": "快速排序"}\n').out.splitlines()
+    assert json.loads(row)["text"].startswith("def quick_sort(")

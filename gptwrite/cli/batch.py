@@ -15,9 +15,10 @@ from gptwrite.cli.options import parameter, setting_parameters
 from gptwrite.language import say
 
 if TYPE_CHECKING:
-    from gptwrite.batch import Outcome, Plan
+    from gptwrite.batch import Alone, Outcome, Plan
     from gptwrite.engines.base import Engine
     from gptwrite.items import Item
+    from gptwrite.models import ModelSpec
     from gptwrite.settings import Settings
     from gptwrite.terminal import Terminal
 
@@ -133,6 +134,7 @@ def run(options: dict[str, Any]) -> int:
                 is_ordered=results.is_ordered,
                 is_done=results.is_done,
                 is_stopped=interrupted,
+                alone=_alone(spec),
             )
             for outcome in batch.run():
                 progress.count(keep(results, outcome))
@@ -172,11 +174,11 @@ def keep(results: Any, outcome: Outcome) -> Outcome:
 
 
 def _plan(options: dict[str, Any], settings: Settings, model: str) -> Plan:
-    from gptwrite.batch import Plan, check_language, job_of, typed
+    from gptwrite.batch import Plan, job_of, typed
     from gptwrite.errors import UsageError
     from gptwrite.items import Item
     from gptwrite.template import Library
-    from gptwrite.write import build_request, sampling_of
+    from gptwrite.write import build_request, check_language, sampling_of
 
     if "/" in options["suffix"]:
         raise UsageError(
@@ -205,6 +207,18 @@ def _plan(options: dict[str, Any], settings: Settings, model: str) -> Plan:
     )
     build_request(job_of(plan, Item("", "", topic="x")))  # a wrong variable is said at once
     return plan
+
+
+def _alone(spec: ModelSpec) -> Alone | None:
+    """Return how the built-in model writes what needs its help; None for other models."""
+    from gptwrite.models import builtin_path
+
+    if Path(spec.location) != builtin_path():
+        return None
+    from gptwrite import starter
+    from gptwrite.batch import Alone
+
+    return Alone(starter.needs_help, starter.write_helped)
 
 
 def _items(

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
 from gptwrite.cli.long_input import Progress, finish_reading, reading_of
@@ -16,13 +16,13 @@ from gptwrite.engines.base import Engine, Finish, Stats, Token, as_turns
 from gptwrite.errors import ExitCode, UsageError
 from gptwrite.files import write_atomically
 from gptwrite.inputs import Inputs, gather, read_stdin
-from gptwrite.language import Language, say
+from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.models import BUILTIN, ModelSpec, builtin_path, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
-from gptwrite.write import Job, Stream, build_request, sampling_of, text_language, write
+from gptwrite.write import Job, Stream, build_request, chosen_language, sampling_of, write
 
 EMPTY = Token()
 
@@ -95,14 +95,8 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
 def _job(
     template: Template, values: Mapping[str, Any], options: dict[str, Any], settings: Settings
 ) -> Job:
-    lang = options["lang"]
-    if lang not in ("auto", "zh", "en"):
-        raise UsageError(
-            say(f"--lang cannot be {lang!r}.", f"--lang 不能是“{lang}”。"),
-            say("Choose auto, zh or en.", "可选：auto、zh、en。"),
-        )
     inputs = gather(template, options["words"] or [], options["file"] or [], read_stdin())
-    language = text_language(inputs) if lang == "auto" else cast(Language, lang)
+    language = chosen_language(options["lang"], inputs)
     job = Job(
         template,
         inputs,
