@@ -1,8 +1,7 @@
-"""Finds strings that come twice in one text; owns the length that counts as repetition."""
+"""Finds strings that come twice in one text."""
 
-import itertools
-
-RUN_CHARACTERS = 12
+from gptwrite.checks import pairs
+from gptwrite.redraft import RUN_CHARACTERS
 
 
 def repeated_run(text: str, length: int = RUN_CHARACTERS) -> str | None:
@@ -18,8 +17,7 @@ def repeated_run(text: str, length: int = RUN_CHARACTERS) -> str | None:
 
 def bigrams(text: str) -> set[str]:
     """Returns the set of pairs of neighbouring characters, punctuation and space left out."""
-    letters = [char for char in text if char.isalnum()]
-    return {first + second for first, second in itertools.pairwise(letters)}
+    return set(pairs(text))
 
 
 def support(part: str, whole: str) -> float:
