@@ -10,7 +10,7 @@ import pytest
 from conftest import Ran
 
 from gptwrite.cli.drafts import draft_requests
-from gptwrite.cli.writing import save
+from gptwrite.cli.result import save
 from gptwrite.engines.base import Token
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.inputs import Inputs

@@ -10,7 +10,7 @@ from typing import Any
 
 from gptwrite.cli.interrupt import cancelling
 from gptwrite.cli.long_input import Progress
-from gptwrite.cli.writing import Result, checked, save
+from gptwrite.cli.result import Result, checked, save
 from gptwrite.engines.base import Engine, Request, Token
 from gptwrite.errors import GptwriteError
 from gptwrite.language import say
