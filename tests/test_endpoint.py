@@ -65,7 +65,7 @@ def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:1", "api.example.com"])
 def test_offline_no_server_may_be_asked_not_even_on_this_machine(host: str) -> None:
-    with pytest.raises(ModelError, match="offline, .* not even to this machine") as caught:
+    with pytest.raises(ModelError, match=r"offline, .* not even to this machine") as caught:
         parse_endpoint(f"http://{host}", offline=True)
     assert host in caught.value.message
     assert "--offline" in caught.value.hint and "endpoint" in caught.value.hint
