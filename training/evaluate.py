@@ -216,9 +216,9 @@ def held_out(
     if not by_kind:
         return [Row("held-out bits a character", "no data", "below 5-gram")]
     seen = []
-    for name in ("pretrain.npz", "tune.npz"):
-        if (build / name).exists():
-            with np.load(build / name) as arrays:
+    for path in sorted(build.glob("*.npz")):
+        if "held_out" not in path.stem:
+            with np.load(path) as arrays:
                 seen.append(arrays["tokens"].reshape(-1))
     text = np.concatenate(seen)
     text = text[~((text == SEPARATOR) & (np.roll(text, 1) == SEPARATOR))]  # the padding
