@@ -98,12 +98,15 @@ class Notes:
         """Say whether a sentence is made of facts to the letter, or a link that claims nothing.
 
         A fact may follow a clause that leads to it; every other clause must stand in the notes.
-        What comes below a heading must be of its kind; the first sentence names the topic.
+        What comes below a heading must be of its kind. The first sentence names the topic, and the
+        first fact is what it is.
         """
-        if not body_of(before) and not any(name in unit for name in self._names):
+        body = body_of(before)
+        if not body and not any(name in unit for name in self._names):
             return False
         lines = before.rstrip().rsplit("\n", 1)
         heading = lines[-1] if lines[-1].startswith("## ") or lines[-1].endswith("：") else ""
+        has_told = any(clause in self._clauses for clause in clauses(body))
         for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).split("；"):
             first, *others = clauses(part) or [""]
             told = first in self._clauses
@@ -114,8 +117,11 @@ class Notes:
                 if not (self._is_link(part) and self._suits(part, self._next(before))):
                     return False
                 continue
+            fact = self._like(part)
             words = heading + ("" if told else first)
-            if words and not self._suits(words, self._like(part)):
+            if words and not self._suits(words, fact):
+                return False
+            if not has_told and self._roles.get(fact or "", "definition") != "definition":
                 return False
         return True
 
@@ -125,8 +131,13 @@ class Notes:
         return claims_nothing and self._suits(heading, self._next(before))
 
     def instead(self, before: str, unit: str) -> str | None:
-        """Return the unused fact that `unit` was most like; None when all are told."""
+        """Return the unused fact that `unit` was most like, first of all what the topic is.
+
+        None when all are told.
+        """
         unused = self._unused(before)
+        if len(unused) == len(self.facts):
+            return unused[0] if unused else None
         own = set(pairs(unit))
         return max(unused, key=lambda fact: share(fact, own)) if unused else None
 
@@ -134,7 +145,8 @@ class Notes:
         is_named = any(name in part for name in self._names)
         most = most or (LINK_CHARACTERS if is_named else BARE_LINK_CHARACTERS)
         addresses = AUDIENCES.search(part) and not self._audience
-        fits = len(part) <= most and not addresses
+        turns_round = any(part.count(name) > 1 for name in self._names)
+        fits = len(part) <= most and not addresses and not turns_round
         return fits and is_plain(part, self._names, self._plain)
 
     def _suits(self, words: str, fact: str | None) -> bool:

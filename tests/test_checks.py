@@ -12,7 +12,7 @@ PLAIN = frozenset(
     pair
     for text in (
         "从历史上看", "展望未来", "另外", "说到", "很多人都听过", "先看来历", "要了解", "先从提问开始",
-        "历史背景", "另一种说法", "几点建议", "去图书馆查一查",
+        "先从", "说到", "历史背景", "另一种说法", "几点建议", "去图书馆查一查",
     )
     for pair in checks.pairs(text)
 )  # fmt: skip
@@ -27,7 +27,9 @@ SENTENCES = [
     ("泡绿茶宜用80度的水，黑茶宜用凉水。", False),
     ("- 唐代的陆羽写了《茶经》。", True),
     ("说到茶，很多人都听过。", True),
-    ("先看来历。", False),  # the definition comes first
+    ("先看来历。", True),
+    ("几点建议。", False),  # the history comes first
+    ("要了解茶，先从茶说到茶。", False),
     ("泡绿茶宜用80度的水，红茶宜用沸。", False),  # broken off
     ("说到茶，很多人都要。", False),
     ("世界各国的人们都在很早以前就开始栽种它们了。", False),  # claims what no note says
@@ -38,13 +40,15 @@ SENTENCES = [
 @pytest.mark.parametrize(("sentence", "allowed"), SENTENCES)
 def test_an_article_from_notes_keeps_to_them(sentence: str, allowed: bool) -> None:
     check = checks.noted(("茶",), NOTES, ROLES, PLAIN)
-    assert check.allows("# 茶\n\n一提到茶，", sentence) is allowed
+    assert check.allows("# 茶\n\n茶是用茶树的嫩叶制成的饮料。", sentence) is allowed
 
 
 def test_the_first_sentence_names_the_topic() -> None:
     check = checks.noted(("茶", "茶饮"), NOTES, ROLES, PLAIN)
     assert not check.allows("# 茶\n\n", "陆羽写了一本书。")
-    assert check.allows("# 茶\n\n", "唐代的陆羽写了《茶经》。")
+    assert check.allows("# 茶\n\n", "茶是用茶树的嫩叶制成的饮料。")
+    assert not check.allows("# 茶\n\n", "唐代的陆羽写了《茶经》。")  # that is not what it is
+    assert not check.allows("# 茶\n\n说到茶。", "唐代的陆羽写了《茶经》。")
     word = checks.on_the_word("竹笛", PLAIN)
     assert not word.allows("# 竹笛\n\n", "先从提问开始。")
     assert word.allows("# 竹笛\n\n说到竹笛。", "先从提问开始。")
@@ -71,7 +75,9 @@ def test_readers_are_spoken_to_only_when_they_are_named() -> None:
 
 def test_the_note_most_like_the_sentence_takes_its_place_once() -> None:
     check = checks.noted(("茶",), NOTES, ROLES, PLAIN)
-    assert check.instead("", "唐代的陆游写了《茶经》。") == "唐代的陆羽写了《茶经》。"
+    definition, history, _ = NOTES.splitlines()
+    assert check.instead("", "唐代的陆游写了《茶经》。") == definition
+    assert check.instead(definition, "唐代的陆游写了《茶经》。") == history
     assert check.instead(NOTES.replace("\n", ""), "唐代的陆游写了《茶经》。") is None
 
 
