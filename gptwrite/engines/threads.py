@@ -10,6 +10,8 @@ from __future__ import annotations
 
 WINDOW = 8  # tokens of one thread count that make a measurement
 CLEARLY_FASTER = 0.95  # a trial must cost less than this share of the time now
+CLEARLY_SLOWER = 1.15  # a trial whose tokens cost this much more has lost
+LEAST_TOKENS = 2  # of a trial that say so
 STALL = 1.3  # a measurement this much dearer than the one before means company: try at once
 FIRST_PAUSE, LONGEST_PAUSE = 64, 512  # tokens between trials
 
@@ -44,7 +46,7 @@ class ThreadCount:
         self._spent += seconds
         self._tokens += 1
         is_trial = self.current != self._home
-        if is_trial and self._spent > self._home_cost * CLEARLY_FASTER:
+        if is_trial and self._has_lost():
             self._pause = min(LONGEST_PAUSE, self._pause * 2)
             self._tokens_until_trial = self._pause
             self._switch(self._home)
@@ -56,6 +58,11 @@ class ThreadCount:
             else:
                 self._measured_at_home(self._spent)
         return self.current
+
+    def _has_lost(self) -> bool:
+        share = self._home_cost * self._tokens / WINDOW  # what as many tokens cost at home
+        is_slower = self._tokens >= LEAST_TOKENS and self._spent > share * CLEARLY_SLOWER
+        return is_slower or self._spent > self._home_cost * CLEARLY_FASTER
 
     def _measured_at_home(self, cost: float) -> None:
         has_stalled = 0 < self._home_cost * STALL < cost and self._home == self.most
