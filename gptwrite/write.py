@@ -55,7 +55,7 @@ def check_language(lang: str) -> None:
     """Raise `UsageError` for anything but auto, zh and en."""
     if lang not in ("auto", "zh", "en"):
         raise UsageError(
-            say(f"The language cannot be {lang!r}.", f"语言不能是“{lang}”。"),
+            say(f"--lang cannot be {lang!r}.", f"--lang 不能是“{lang}”。"),
             say("Choose auto, zh or en.", "可选：auto、zh、en。"),
         )
 

@@ -107,9 +107,15 @@ def print_prompt(job: Job, settings: Settings, terminal: Terminal) -> None:
     """Print the messages of the request, and the decided beginning of the answer."""
     request = build_request(job)
     if uses_builtin(settings):
-        from gptwrite.starter import sent
+        from gptwrite.starter import sent, stand_in_for
 
+        asked, stand_in = stand_in_for(job, request)
         request = sent(job, request)
+        if stand_in:
+            terminal.note(
+                say(f"The built-in model writes of “{stand_in}”; the text gets “{asked}” back.",
+                    f"内置模型以“{stand_in}”代写，文中再换回“{asked}”。")
+            )  # fmt: skip
     printer = RawPrinter(terminal.out, terminal.out_is_tty)
     printer.push(as_turns(request.messages, request.answer))
     printer.finish()

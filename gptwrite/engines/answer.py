@@ -136,10 +136,14 @@ class Outlet:
 
 
 def fit_form(text: str, form: Form) -> str | None:
-    """Return `text` as the form wants it, tidied of blank lines and quotes; None if it is not."""
+    """Return `text` as the form wants it, tidied of blank lines and quotes; None if it is not.
+
+    Verse with a line for each of its lines is put into couplets.
+    """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     tidy = "\n".join(lines)
-    for candidate in (text.strip(), tidy, tidy.strip(" *\"'“”‘’。.")):
+    couplets = tidy.replace("，\n", "，")
+    for candidate in (text.strip(), tidy, couplets, tidy.strip(" *\"'“”‘’。.")):
         if form.is_complete(candidate):
             return candidate
     return None
