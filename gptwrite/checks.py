@@ -18,7 +18,7 @@ BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
 AUDIENCES = re.compile("小朋友|同学|孩子们|老年朋友|家长|老师|程序员|上班族|游客|大学生")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
-SUPPORTED = 0.6  # share of a summary sentence's pairs of characters that the text has
+SUPPORTED = 0.85  # share of the pairs of a clause of a summary that the text has
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
 ROLE_WORDS = {
     "definition": "概念|介绍|印象|概述|认识|什么",
@@ -198,9 +198,7 @@ def backed(text: str) -> Check:
 
     def allows(before: str, unit: str) -> bool:
         fits = len(before) + len(unit) <= most
-        return fits and all(
-            share(part, known) >= SUPPORTED for part in re.split(r"[。！？；\n]", unit)
-        )
+        return fits and all(share(part, known) >= SUPPORTED for part in clauses(unit))
 
     def instead(before: str, _: str) -> str | None:
         first = re.match(r".{8,}?[。！？]", text)

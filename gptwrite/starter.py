@@ -29,6 +29,7 @@ from gptwrite.write import Job, Stream, write
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 PLAIN = Path(__file__).parent / "builtin" / "plain_pairs.txt.gz"
 NOTED_TASKS = ("article",)
+ABLE_TASKS = ("article", "poetry", "summary", "code", "commit-message")  # the rest it does badly
 # Facts are to be kept to the letter: little chance, and no penalty on words of the prompt.
 NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
 ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")

@@ -109,6 +109,8 @@ def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> 
     english = gptwrite(["article", "climate change", "--max-tokens", "8"], env=env)
     assert "writes Chinese" in english.err
     assert "no notes" not in gptwrite(["article", "茶", "--max-tokens", "8"], env=env).err
+    poor = gptwrite(["story", "雨伞", "--max-tokens", "8"], env=env)
+    assert "poor at `story`" in poor.err
     guess = gptwrite(["code", "a websocket echo server", "--max-tokens", "8"], env=env)
     assert "knows no function for" in guess.err
     known = gptwrite(["code", "快速排序", "--max-tokens", "8"], env=env)

@@ -253,7 +253,7 @@ def stats_line(stats: Stats) -> str:
 
 def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
     """Say so when the built-in model is asked for what it was never taught."""
-    from gptwrite.starter import ENGLISH_TASKS, NOTED_TASKS, function_head
+    from gptwrite.starter import ABLE_TASKS, ENGLISH_TASKS, NOTED_TASKS, function_head
 
     topic = job.inputs.topic[:40]
     if job.language == "en" and job.template.name not in ENGLISH_TASKS:
@@ -271,6 +271,12 @@ def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
         note = say(
             f"The built-in model has no notes on “{topic}”: what it says is general.",
             f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。",
+        )
+    elif job.template.name not in ABLE_TASKS:
+        note = say(
+            f"The built-in model is poor at `{job.template.name}`; larger ones are not: "
+            "`gptwrite models recommend`.",
+            f"内置模型不擅长 {job.template.name}；更大的模型可以：`gptwrite models recommend`。",
         )
     else:
         return
