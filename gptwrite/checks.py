@@ -16,6 +16,7 @@ from gptwrite.redraft import Check, repeats
 LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
 BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
 AUDIENCES = re.compile("小朋友|同学|孩子们|老年朋友|家长|老师|程序员|上班族|游客|大学生")
+LIST = re.compile(r"^(?:-|\d+\.)|：$")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
 SUPPORTED = 0.85  # share of the pairs of a clause of a summary that the text has
@@ -104,10 +105,12 @@ class Notes:
         body = body_of(before)
         if not body and not any(name in unit for name in self._names):
             return False
+        if LIST.search(unit.strip()):  # the model announces lists that it does not write
+            return False
         lines = before.rstrip().rsplit("\n", 1)
-        heading = lines[-1] if lines[-1].startswith("## ") or lines[-1].endswith("：") else ""
+        heading = lines[-1] if lines[-1].startswith("## ") else ""
         has_told = any(clause in self._clauses for clause in clauses(body))
-        for part in re.sub(r"^(?:- |\d+\. )", "", unit.strip()).split("；"):
+        for part in unit.strip().split("；"):
             first, *others = clauses(part) or [""]
             told = first in self._clauses
             if others and all(other in self._clauses for other in others):

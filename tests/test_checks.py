@@ -25,7 +25,8 @@ SENTENCES = [
     ("泡绿茶宜用90度的水，红茶宜用沸水。", False),
     ("泡绿茶宜用80度的水，红茶宜用沸水；另外，唐代的陆羽写了《茶经》。", True),
     ("泡绿茶宜用80度的水，黑茶宜用凉水。", False),
-    ("- 唐代的陆羽写了《茶经》。", True),
+    ("- 唐代的陆羽写了《茶经》。", False),  # a list of one, mostly
+    ("说到茶：", False),
     ("说到茶，很多人都听过。", True),
     ("先看来历。", True),
     ("几点建议。", False),  # the history comes first
