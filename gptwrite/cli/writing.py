@@ -274,9 +274,8 @@ def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
         )
     elif job.template.name not in ABLE_TASKS:
         note = say(
-            f"The built-in model is poor at `{job.template.name}`; larger ones are not: "
-            "`gptwrite models recommend`.",
-            f"内置模型不擅长 {job.template.name}；更大的模型可以：`gptwrite models recommend`。",
+            f"The built-in model is poor at `{job.template.name}`: a larger one does it well.",
+            f"内置模型不擅长 {job.template.name}；更大的模型可以做好。",
         )
     else:
         return
