@@ -14,9 +14,9 @@ DRAFT_TOKENS = 4  # most tokens guessed at a time
 FIRST_TRIALS = 4  # guesses made before the measurement decides
 TRIAL_EVERY = 24  # guesses passed by before one is tried again
 KEPT = 0.8  # share of an average that stays when a new value comes in
-# Tokens alone that cost as much as a batch with a guess. Measured on processors: 2.6 and 2.2 for
-# 12M Q8_0 and Q4_0 models, about 1.9 for one of 0.5B; a GPU's batch costs less.
-BATCH_COST = 2.6
+# Tokens alone that cost as much as a batch with a guess, at most. Measured on two processors: 2.6 for
+# 12M weights, 3.0 for 30M, 4.0 for 0.5B; a GPU's batch costs less.
+BATCH_COST = 4.0
 
 
 class Drafter:
