@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 FORWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -45,7 +45,7 @@ def _parts(spans: Tensor) -> list[tuple[slice, slice, slice, slice]]:
     ]
 
 
-@torch.library.custom_op("gptwrite::document_attention", mutates_args=())
+@library.custom_op("gptwrite::document_attention", mutates_args=())
 def document_attention(
     query: Tensor, key: Tensor, value: Tensor, spans: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,7 @@ def _(query: Tensor, key: Tensor, value: Tensor, spans: Tensor) -> tuple[Tensor,
     return torch.empty_like(query), query.new_empty(query.shape[:3], dtype=torch.float32)
 
 
-@torch.library.custom_op("gptwrite::document_attention_backward", mutates_args=())
+@library.custom_op("gptwrite::document_attention_backward", mutates_args=())
 def document_attention_backward(
     gradient: Tensor,
     query: Tensor,
