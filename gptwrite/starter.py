@@ -163,24 +163,38 @@ def stream_of(job: Job, engine: Engine) -> Stream:
         if request.form:
             yield from engine.stream(request)
             return
-        asked, stand_in = stand_in_for(job, request)
-        plan = sent(job, request)
-        if is_python(job):
-            yield Token(text=plan.answer.removeprefix(request.answer))
+        plan = plan_of(job, request)
+        if plan.head:
+            yield Token(text=plan.head)
         seed = request.sampling.seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        for token in redraft(engine, plan, check_of(job, stand_in), seed):
-            yield replace(token, text=token.text.replace(stand_in, asked)) if stand_in else token
+        for token in redraft(engine, plan.sent, check_of(job, plan.stand_in), seed):
+            yield replace(token, text=plan.put_back(token.text))
 
     return stream
 
 
-def sent(job: Job, request: Request) -> Request:
-    """Return the request as the built-in model gets it: with a function's head, or a stand-in."""
+@dataclass(frozen=True)
+class Plan:
+    """What the built-in model is sent: with a function's head, or a stand-in for `asked`."""
+
+    sent: Request
+    head: str = ""
+    asked: str = ""
+    stand_in: str = ""
+
+    def put_back(self, text: str) -> str:
+        """Return the text with the words that were asked for in the place of their stand-in."""
+        return text.replace(self.stand_in, self.asked) if self.stand_in else text
+
+
+def plan_of(job: Job, request: Request) -> Plan:
+    """Return how the built-in model is asked for the job."""
     if head := function_head(job):
-        return replace(request, answer=request.answer + head)
+        return Plan(replace(request, answer=request.answer + head), head)
     asked, stand_in = stand_in_for(job, request)
-    return renamed(request, asked, stand_in) if stand_in else request
+    sent = renamed(request, asked, stand_in) if stand_in else request
+    return Plan(sent, "", asked, stand_in)
 
 
 def function_head(job: Job) -> str:

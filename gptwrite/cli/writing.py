@@ -107,14 +107,15 @@ def print_prompt(job: Job, settings: Settings, terminal: Terminal) -> None:
     """Print the messages of the request, and the decided beginning of the answer."""
     request = build_request(job)
     if uses_builtin(settings):
-        from gptwrite.starter import sent, stand_in_for
+        from gptwrite.starter import plan_of
 
-        asked, stand_in = stand_in_for(job, request)
-        request = sent(job, request)
-        if stand_in:
+        plan = plan_of(job, request)
+        request = plan.sent
+        if plan.stand_in:
             terminal.note(
-                say(f"The built-in model writes of “{stand_in}”; the text gets “{asked}” back.",
-                    f"内置模型以“{stand_in}”代写，文中再换回“{asked}”。")
+                say(f"The built-in model writes of “{plan.stand_in}”; the text gets "
+                    f"“{plan.asked}” back.",
+                    f"内置模型以“{plan.stand_in}”代写，文中再换回“{plan.asked}”。")
             )  # fmt: skip
     printer = RawPrinter(terminal.out, terminal.out_is_tty)
     printer.push(as_turns(request.messages, request.answer))
