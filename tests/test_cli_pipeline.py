@@ -55,7 +55,7 @@ def test_a_file_with_nothing_in_it_is_no_input(gptwrite: Run, tmp_path: Path) ->
 
 
 def test_a_lone_dash_reads_stdin(gptwrite: Run) -> None:
-    assert "秋天" in gptwrite(["title", "-", "--show-prompt"], stdin="秋天").out
+    assert "秋天" in gptwrite(["article", "-", "--show-prompt", "-m", "echo"], stdin="秋天").out
 
 
 @pytest.mark.parametrize("attack", ["$HOME {{ 7*7 }} ${x}", "{% for %}", "$topic {{topic}}"])

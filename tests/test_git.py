@@ -39,16 +39,24 @@ def test_an_unborn_branch_has_no_log(repository: Repository) -> None:
     assert git.recent_commits() == []
 
 
-def test_an_empty_commit_and_a_merge_do_not_disturb_it(repository: Repository) -> None:
+def test_an_empty_commit_and_a_merge_do_not_disturb_it(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(minute: int) -> None:  # commits of one second have no order around a merge
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-01-01T00:{minute:02}:00Z")
+
+    at(0)
     repository.commit("a.py", "x = 1\n", "feat: begin")
     repository.git("checkout", "-q", "-b", "side")
+    at(1)
     repository.commit("b.py", "x = 1\n", "feat: more")
     repository.git("checkout", "-q", "main")
+    at(2)
     repository.git("merge", "-q", "--no-ff", "-m", "merge it", "side")
+    at(3)
     repository.git("commit", "-q", "--allow-empty", "-m", "chore: nothing")
-    # Commits of one second may come in either order around a merge.
-    assert sorted(commit.subject for commit in git.recent_commits()) == [
-        "chore: nothing", "feat: begin", "feat: more",
+    assert [commit.subject for commit in git.recent_commits()] == [
+        "chore: nothing", "feat: more", "feat: begin",
     ]  # fmt: skip
     assert git.recent_commits()[0].paths == ()
 
