@@ -17,10 +17,10 @@ from gptwrite import machine
 from gptwrite.engines import prompt as prompts
 from gptwrite.engines.base import Finish, Request, Stats, Token, alone
 from gptwrite.engines.drafting import Drafter
-from gptwrite.engines.model import BATCH_TOKENS, LoadedModel, LoadOptions
+from gptwrite.engines.model import BATCH_TOKENS, PAD, LoadedModel, LoadOptions
 from gptwrite.engines.reading import batch_sizes, least_tokens
 from gptwrite.engines.sampler import accept_prompt, build_chain, draw, draw_seed
-from gptwrite.engines.sequences import Sequences
+from gptwrite.engines.sequences import Layout, Sequences, layout_of
 from gptwrite.engines.slot import Slot
 from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
@@ -48,6 +48,7 @@ class LlamaEngine:
         self._api = self._model.api
         self._threads = ThreadCount(self._options.threads or machine.inference_threads())
         self._sequences = Sequences(self._api, cache)
+        self._layout = Layout()  # asked of the open context, which may have fewer sequences
         self._batch: Any = None
         self._closed = False
         self._stats = Stats()
@@ -108,12 +109,13 @@ class LlamaEngine:
             notes=tuple(self._model.notes),
         )
         self._load_seconds = 0.0
+        layout, requests = layout_of(requests, parallel)
         waiting = enumerate(requests)
         held: Slot | None = None  # fits only once others have finished
         active: list[Slot] = []
         try:
             while True:
-                while len(active) < parallel and not self._model.is_aborted:
+                while len(active) < layout.sequences and not self._model.is_aborted:
                     if held is None:
                         item = next(waiting, None)
                         if item is None:
@@ -123,7 +125,7 @@ class LlamaEngine:
                         except GptwriteError as error:
                             yield item[0], error
                             continue
-                    if not self._make_room(held, active, parallel):
+                    if not self._make_room(held, active, layout):
                         break
                     slot, held = held, None
                     active.append(slot)
@@ -180,36 +182,37 @@ class LlamaEngine:
             drafter=Drafter(prompt) if self._model.can_go_back else None,
         )
 
-    def _make_room(self, slot: Slot, active: list[Slot], parallel: int) -> bool:
-        """Give `slot` a sequence and cells; False when it must wait for others to finish."""
+    def _make_room(self, slot: Slot, active: list[Slot], layout: Layout) -> bool:
+        """Give `slot` a sequence with enough cells; False when it must wait for others to finish."""
         needed = len(slot.prompt) + slot.max_tokens
-        taken = sum(len(s.prompt) + s.max_tokens for s in active)
-        fits = self._sequences.count >= parallel and taken + needed <= self._model.cells
-        used = {other.seq for other in active}
+        fits = layout == self._layout and needed <= self._sequences.cells
         if not (self._model.context and fits):
             if active:
                 return False
-            # The requests to come may be longer than this one: a quarter more lets them in too.
-            room = needed if parallel == 1 else needed * parallel * 5 // 4
-            self._open(min(room, self._most_cells(needed)), parallel)
-        slot.seq = self._sequences.choose(slot.prompt, used, parallel)
-        self._sequences.make_room(slot.seq, taken + needed, used)
+            self._open(needed, layout)
+        used = {other.seq for other in active}
+        if len(used) == self._sequences.count:
+            return False
+        slot.seq = self._sequences.choose(slot.prompt, used)
         return True
 
-    def _most_cells(self, needed: int) -> int:
-        """Bound a context that several sequences share by half of the free memory."""
-        available = machine.available_memory_bytes()
-        per_cell = max(1, self._model.kv_bytes(1))
-        return max(needed, available // 2 // per_cell) if available else needed
-
-    def _open(self, cells: int, parallel: int) -> None:
+    def _open(self, needed: int, layout: Layout) -> None:
+        """Open a context with at least `needed` cells a sequence, as many of these as fit."""
         self._free_batch()
-        self._model.open_context(cells, parallel, self._threads.current)
+        self._layout = layout
+        # Other texts to come may be longer than this one: a quarter more lets them in too.
+        each = needed if layout.is_pool else min(needed * 5 // 4, self.context_length)
+        if available := machine.available_memory_bytes():
+            most = available // 2 // max(1, self._model.kv_bytes(1))
+            each = max(needed, min(each, most // layout.sequences))
+            layout = replace(layout, sequences=max(1, min(layout.sequences, most // each)))
+        each = -(-each // PAD) * PAD
+        self._model.open_context(each, layout, self._threads.current)
         if self._model.sums_follow_threads:
             self._threads = ThreadCount(most := self._threads.most, is_fixed=True)
             self._api.llama_set_n_threads(self._model.context, most, most)
         key = self._model.state_key() if self._sequences.cache else ""
-        self._sequences.reset(self._model.context, self._model.cells, parallel, key)
+        self._sequences.reset(self._model.context, each, layout, key)
         self._batch = self._api.llama_batch_init(BATCH_TOKENS, 0, 1)
 
     def _first_token(self, slot: Slot, active: list[Slot]) -> Iterator[Token | GptwriteError]:
@@ -261,7 +264,7 @@ class LlamaEngine:
 
     def _step(self, active: list[Slot]) -> Iterator[tuple[int, Token | GptwriteError]]:
         """Decode one token of every active slot and draw the next of each."""
-        slots = list(active)
+        slots = self._sequences.line_up(active)
         for i, slot in enumerate(slots):
             self._put(i, slot.last, len(self._sequences.kept[slot.seq]), slot.seq, True)
         self._batch.n_tokens = len(slots)
@@ -292,8 +295,7 @@ class LlamaEngine:
         if len(slots) > 1 or slot.drafter is None or slot.request.form:
             return []
         position = len(self._sequences.kept[slot.seq])
-        room = min(slot.max_tokens - slot.generated, self._model.cells - position - 1)
-        guess = slot.drafter.guess()[: max(0, room - 1)]
+        guess = slot.drafter.guess()[: max(0, slot.max_tokens - slot.generated - 1)]
         if not guess or not slot.gain.pays():
             return []
         for i, token in enumerate(guess, 1):

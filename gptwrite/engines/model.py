@@ -18,6 +18,7 @@ from typing import Any
 from gptwrite import gguf_file, machine
 from gptwrite.engines import devices, flash, library
 from gptwrite.engines.drafting import DRAFT_TOKENS
+from gptwrite.engines.sequences import Layout
 from gptwrite.engines.vocabulary import Vocabulary
 from gptwrite.errors import ModelError
 from gptwrite.language import say
@@ -73,7 +74,8 @@ class LoadedModel:
         self.gpu_layers = 0
         self.flash_attention = ""  # decided when the first context opens
         self.context: Any = None
-        self.cells = 0
+        self.cells = 0  # that a token of the open context may be held against
+        self.streams = 1
         self._identity = ""
         self._abort = ctypes.create_string_buffer(b"", 2)
         self.model = self._load()
@@ -173,13 +175,13 @@ class LoadedModel:
         """Return about how many bytes the cache of `cells` tokens takes."""
         return cells * self.header.kv_bytes_per_token()
 
-    def open_context(self, cells: int, sequences: int, threads: int) -> Any:
-        """Return a context for `cells` tokens over `sequences` sequences; frees the one before."""
-        cells = -(-cells // PAD) * PAD
+    def open_context(self, each: int, layout: Layout, threads: int) -> Any:
+        """Return a context with `each` cells a sequence, a multiple of PAD; frees the one before."""
+        cells = each * layout.sequences
         self.close_context()
         self._check_memory(cells)
         self.flash_attention = self.flash_attention or self._choose_flash(threads)
-        params = self._context_params(cells, sequences, threads, self.flash_attention)
+        params = self._context_params(each, layout, threads, self.flash_attention)
         library.clear_log()
         context = self.api.llama_init_from_model(self.model, params)
         while not context and self.gpu_layers:
@@ -197,7 +199,8 @@ class LoadedModel:
                     "请用 --context 调低，或换用更小的模型。",
                 ),
             )
-        self.context, self.cells = context, cells
+        self.context, self.cells = context, self.api.llama_n_ctx_seq(context)
+        self.streams = layout.streams
         return context
 
     def _library_identity(self) -> str:
@@ -205,13 +208,13 @@ class LoadedModel:
         binary = Path(self.api._lib._name).stat()
         return f"{binary.st_size} {binary.st_mtime_ns}"
 
-    def _context_params(self, cells: int, sequences: int, threads: int, attention: str) -> Any:
+    def _context_params(self, each: int, layout: Layout, threads: int, attention: str) -> Any:
         params = self.api.llama_context_default_params()
-        params.n_ctx = cells
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, cells)
-        params.n_seq_max = sequences
-        params.n_outputs_max = max(sequences, 1 + DRAFT_TOKENS)
-        params.kv_unified = True
+        params.n_ctx = each * layout.sequences
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, each)
+        params.n_seq_max = layout.sequences
+        params.n_outputs_max = max(layout.sequences, 1 + DRAFT_TOKENS)
+        params.kv_unified = layout.is_pool
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = FLASH[attention]
         params.no_perf = True
@@ -241,7 +244,7 @@ class LoadedModel:
         contexts: dict[str, Any] = {}
         try:
             for attention in (flash.OFF, flash.ON):
-                params = self._context_params(TRIAL_CELLS, 1, threads, attention)
+                params = self._context_params(TRIAL_CELLS, Layout(), threads, attention)
                 context = self.api.llama_init_from_model(self.model, params)
                 if not context:
                     return None
@@ -266,7 +269,9 @@ class LoadedModel:
         scaling = f"{self.header.architecture}.rope.scaling.original_context_length"
         # Where positions are scaled by the context's size, the size is part of the state.
         cells = self.cells if scaling in self.header.metadata else 0
-        return context_key(self._identity, self.gpu_layers, self.flash_attention, KV_TYPE, cells)
+        return context_key(
+            self._identity, self.gpu_layers, self.flash_attention, KV_TYPE, cells, self.streams
+        )
 
     def _reload_with_fewer_layers(self) -> None:
         fewer = self.gpu_layers // 2

@@ -7,10 +7,43 @@ the record of which tokens each sequence's cache holds; it decodes nothing itsel
 from __future__ import annotations
 
 import ctypes
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gptwrite.engines.base import Request
+from gptwrite.engines.slot import Slot
 from gptwrite.promptcache import PromptCache, common_prefix
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many sequences a context has, and whether they lie in one pool of cells.
+
+    Drafts of one prompt share its cells, so they need a pool. Texts that differ are faster with
+    cells of their own: in a pool every token is held against the cells of all.
+    """
+
+    sequences: int = 1
+    is_pool: bool = True
+
+    @property
+    def streams(self) -> int:
+        """How many parts the library keeps the cells in; a state fits only as many."""
+        return 1 if self.is_pool else self.sequences
+
+
+def layout_of(requests: Iterable[Request], parallel: int) -> tuple[Layout, Iterator[Request]]:
+    """Return the layout for `requests`, of which it takes the first two, and all of them again."""
+    rest = iter(requests)
+    first = list(itertools.islice(rest, 2)) if parallel > 1 else []
+    layout = Layout()
+    if len(first) == 2:
+        one, other = first
+        layout = Layout(parallel, is_pool=replace(one, sampling=other.sampling) == other)
+    return layout, itertools.chain(first, rest)
 
 
 class Sequences:
@@ -25,30 +58,50 @@ class Sequences:
         self.cache = cache
         self._context: Any = None
         self._memory: Any = None
-        self._cells = 0
         self._key = ""
+        self._is_pool = True
         self.count = 0
+        self.cells = 0
         self.kept: dict[int, list[int]] = {}
         self.read: dict[int, int] = {}
 
-    def reset(self, context: Any, cells: int, count: int, key: str) -> None:
-        """Begin anew with a fresh context; `key` names what its states depend on."""
-        self._context, self._cells, self.count, self._key = context, cells, count, key
+    def reset(self, context: Any, cells: int, layout: Layout, key: str) -> None:
+        """Begin anew with a fresh context of `cells` for each sequence.
+
+        `key` names what its states depend on.
+        """
+        self._context, self.cells, self._key = context, cells, key
+        self.count, self._is_pool = layout.sequences, layout.is_pool
         self._memory = self._api.llama_get_memory(context)
         self.kept.clear()
         self.read.clear()
 
-    def choose(self, prompt: list[int], used: set[int], parallel: int) -> int:
+    def choose(self, prompt: list[int], used: set[int]) -> int:
         """Return a sequence not in use, best the one that already holds most of `prompt`."""
-        free = [seq for seq in range(parallel) if seq not in used]
+        free = [seq for seq in range(self.count) if seq not in used]
         return max(free, key=lambda seq: common_prefix(self.kept.get(seq, []), prompt))
 
-    def make_room(self, seq: int, cells: int, used: set[int]) -> None:
-        """Forget what idle sequences hold until `cells` are left beside them; `seq` comes last."""
-        idle = [s for s in self.kept if s not in used and s != seq and self.kept[s]]
-        idle.sort(key=lambda s: len(self.kept[s]))
-        while idle and sum(len(self.kept[s]) for s in idle) + cells > self._cells:
-            self.forget(idle.pop())
+    def line_up(self, slots: Sequence[Slot]) -> list[Slot]:
+        """Return `slots` in the order of their sequences, with those moved together.
+
+        Of cells apart, the library decodes only neighbours together, and others in turn.
+        """
+        ordered = sorted(slots, key=lambda slot: slot.seq)
+        if not self._is_pool:
+            first = ordered[0].seq
+            for place in range(first, first + len(ordered)):
+                if ordered[place - first].seq != place:
+                    last = ordered.pop()
+                    self._move(last.seq, place)
+                    last.seq = place
+                    ordered.insert(place - first, last)
+        return ordered
+
+    def _move(self, source: int, target: int) -> None:
+        self.forget(target)
+        self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self.kept[target], self.read[target] = self.kept[source], self.read[source]
+        self.forget(source)
 
     def forget(self, seq: int) -> None:
         """Empty the sequence."""
@@ -75,13 +128,13 @@ class Sequences:
                 continue
             if length > shared or (length == shared and other == seq):
                 source, shared = other, length
-        if source == seq:
-            if not self._api.llama_memory_seq_rm(self._memory, seq, shared, -1):
-                shared = 0
-        else:
+        if source != seq:
+            # Whole, then cut: the library copies cells from one stream to another only so.
             self._api.llama_memory_seq_rm(self._memory, seq, -1, -1)
-            if shared:
-                self._api.llama_memory_seq_cp(self._memory, source, seq, 0, shared)
+            self._api.llama_memory_seq_cp(self._memory, source, seq, -1, -1)
+        if not self._api.llama_memory_seq_rm(self._memory, seq, shared, -1):
+            # A recurrent model cannot go back a step.
+            shared = 0
         if not shared:
             self._api.llama_memory_seq_rm(self._memory, seq, -1, -1)
         self.kept[seq] = prompt[:shared]
@@ -89,8 +142,7 @@ class Sequences:
 
     def _restore(self, seq: int, prompt: list[int], known: int, least: int) -> int:
         assert self.cache is not None
-        used = sum(len(tokens) for other, tokens in self.kept.items() if other != seq)
-        found = self.cache.find(self._key, prompt[:-least], known, self._cells - used)
+        found = self.cache.find(self._key, prompt[:-least], known, self.cells)
         if found is None:
             return known
         if not self._load(found.path, seq, found.tokens):

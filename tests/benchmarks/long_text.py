@@ -25,6 +25,7 @@ from pathlib import Path
 from gptwrite.engines.base import Message, Request, Sampling
 from gptwrite.engines.echo import EchoEngine
 from gptwrite.engines.llama import LlamaEngine
+from gptwrite.engines.model import LoadOptions
 from gptwrite.inputs import Inputs
 from gptwrite.longtext import Reading
 from gptwrite.models import builtin_path
@@ -131,11 +132,16 @@ def memory(model: Path, largest: int) -> None:
 
 
 def parts(model: Path, _largest: int) -> None:
-    """Time the parts of a text one by one and four side by side, with answers of fixed length."""
-    engine = LlamaEngine(model)
+    """Time the parts of a text one by one and four side by side, with answers of fixed length.
+
+    No two parts begin alike, so that none is spared reading; flash attention as the program chooses.
+    """
+    record = Path(tempfile.gettempdir()) / f"gptwrite-flash-{os.getpid()}.json"
+    engine = LlamaEngine(model, LoadOptions(flash_record=record))
     answer = min(128, engine.context_length // 8)
     chunk = min(512, engine.context_length // 2)
-    text = text_of(30_000)
+    paragraphs = text_of(30_000).split("\n\n")
+    text = "\n\n".join(f"{i} {paragraph}" for i, paragraph in enumerate(paragraphs))
     chunks = list(split(text, chunk, engine.count_tokens))[:8]
     template = Library().load("summary")
 
@@ -152,6 +158,7 @@ def parts(model: Path, _largest: int) -> None:
     )
     seconds: dict[int, list[float]] = {1: [], 2: [], 4: []}
     processor: dict[int, list[float]] = {1: [], 2: [], 4: []}
+    reading: dict[int, list[float]] = {1: [], 2: [], 4: []}
     written = 0
     for _ in range(ROUNDS):
         for parallel, row in seconds.items():
@@ -159,14 +166,19 @@ def parts(model: Path, _largest: int) -> None:
             done = list(write_parts(engine, chunks, ask, keep, parallel, None))
             row.append(time.perf_counter() - start)
             processor[parallel].append(time.process_time() - begin)
+            reading[parallel].append(engine.stats.prefill_seconds)
             written = sum(engine.count_tokens(part.text) for part in done)
+    attention = engine.stats.flash_attention
     engine.close()
+    record.unlink(missing_ok=True)
+    print(f"  flash attention {attention}")
     one, busy = statistics.median(seconds[1]), statistics.median(processor[1])
     for parallel, row in seconds.items():
         middle, used = statistics.median(row), statistics.median(processor[parallel])
         print(
             f"  {parallel} side by side: {middle:6.2f} s {one / middle:5.2f}x   "
-            f"processor {used:6.2f} s {busy / used:5.2f}x   ({written} tokens)"
+            f"processor {used:6.2f} s {busy / used:5.2f}x   "
+            f"reading {statistics.median(reading[parallel]):6.2f} s   ({written} tokens)"
         )
 
 

@@ -118,6 +118,15 @@ ROWS = {
         "parts of a long summary, 4 side by side against one by one: 1.8x",
         lambda s: ["long_text.py", *s.builtin, "--only", "parts"],
     ),
+    "parts-30m": Row(
+        "the same with a 30M-shaped model",
+        lambda s: ["long_text.py", "--model", s.model("30m"), "--only", "parts"],
+    ),
+    "parts-0.5b": Row(
+        "the same with a 0.5B-shaped model",
+        lambda s: ["long_text.py", "--model", s.model("0.5b"), "--only", "parts"],
+        600,
+    ),
     "batch": Row(
         "batch of 64 short texts against a shell loop of single calls: 3x", _batch, 240
     ),
