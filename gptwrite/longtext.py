@@ -26,6 +26,7 @@ LONGEST_CHUNK = 4096  # tokens: a longer part costs more time a token, and parts
 LONGEST_PARTIAL = 512
 LONGEST_CHUNK_TO_REWRITE = 1024
 SHORTEST_CHUNK = 32
+PART_SEED = 0  # of parts whose request names none
 MOST_CUTS = 3  # how often a part that will not do is cut into pieces, and these again
 
 
@@ -222,7 +223,9 @@ def _write(
 ) -> Iterator[Part]:
     def bounded(text: str) -> Request:
         request = ask(text)
-        sampling = replace(request.sampling, max_tokens=room.answer)
+        # Never a random seed: the whole text comes again with the one seed that is reported.
+        seed = request.sampling.seed or PART_SEED
+        sampling = replace(request.sampling, max_tokens=room.answer, seed=seed)
         return replace(request, sampling=sampling, thinking=False, alternatives=0, reusable=False)
 
     return write_parts(engine, chunks, bounded, judge, how.parallel, how.partials)

@@ -218,13 +218,17 @@ def _request_for(job: Job, text: str) -> Request:
 
 
 def _part_job(job: Job) -> Job:
-    """Return the job that condenses a part: the template's `part`, or the template itself."""
+    """Return the job that condenses a part: the template's `part`, or the template itself.
+
+    The seed is not handed on: another one gives another text from the same partials.
+    """
+    own = {k: v for k, v in job.sampling.items() if k != "seed"}
     name = job.template.part
     if not name or name == job.template.name:
-        return job
+        return replace(job, sampling=own)
     from gptwrite.template import Library
 
-    own = {k: v for k, v in job.sampling.items() if k != "max_tokens"}
+    own.pop("max_tokens", None)
     inputs = Inputs("", material(job))
     return Job(Library().load(name), inputs, job.language, {}, own)
 

@@ -237,6 +237,17 @@ def test_a_real_model_reads_the_parts_side_by_side_as_it_does_one_by_one(
 Run = Callable[..., Ran]
 
 
+@pytest.mark.parametrize("task", ["summary", "polish"])
+def test_the_seed_that_is_reported_gives_a_long_text_again(
+    gptwrite: Run, models: Callable[..., Path], task: str
+) -> None:
+    text = "气候变化 the end of the world.\n\n" * 60
+    arguments = [task, "-m", models(), "--json", "--no-cache", "--max-tokens", "40"]
+    first = json.loads(gptwrite(arguments, stdin=text).out)
+    again = json.loads(gptwrite([*arguments, "--seed", str(first["seed"])], stdin=text).out)
+    assert again["text"] == first["text"] != ""
+
+
 def test_the_command_line_says_how_a_long_text_was_read(gptwrite: Run, tmp_path: Path) -> None:
     text, _ = marked(FILLER, 20_000)
     trace = tmp_path / "trace.json"

@@ -54,7 +54,7 @@ def test_a_broken_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("identity", "change"),
-    [("other model", {}), ("echo", {"seed": 8}), ("echo", {"temperature": 0.1})],
+    [("other model", {}), ("echo", {"temperature": 0.1})],
 )
 def test_partials_are_those_of_the_same_model_and_request(
     tmp_path: Path, identity: str, change: dict[str, Any]
@@ -65,6 +65,19 @@ def test_partials_are_those_of_the_same_model_and_request(
     how = Reading(partials=Partials(tmp_path, identity))
     list(write(job("summary", text, **change), again, how))
     assert again.given > 2
+
+
+@pytest.mark.parametrize(("task", "asked"), [("summary", 1), ("polish", None)])
+def test_another_seed_gives_another_text_of_the_same_partials(
+    tmp_path: Path, task: str, asked: int | None
+) -> None:
+    """Where the parts are themselves the text, they are written anew."""
+    text, _ = marked(FILLER, 3000)
+    how = Reading(partials=Partials(tmp_path, "echo"))
+    first, again = Failing(500, 10**6), Failing(500, 10**6)
+    list(write(job(task, text), first, how))
+    list(write(job(task, text, seed=8), again, how))
+    assert again.given == (asked or first.given)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"text": 3, "finish": "stop"}', "\0\0"])
