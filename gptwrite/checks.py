@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from gptwrite.redraft import Check, repeats
@@ -19,7 +20,9 @@ AUDIENCES = re.compile("小朋友|同学|孩子们|老年朋友|家长|老师|�
 LIST = re.compile(r"^(?:-|\d+\.)|：$")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
-SUPPORTED = 0.85  # share of the pairs of a clause of a summary that the text has
+LEAST_SUMMARY = 40  # characters that a summary may have in any case
+SUPPORTED = 0.9  # share of the pairs of a clause of a summary that one sentence of the text has
+_SENTENCE = re.compile(r"(?:[^\n。！？.!?]|[.!?](?!\s|$))+[。！？.!?]?")
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
 ROLE_WORDS = {
     "definition": "概念|介绍|印象|概述|认识|什么",
@@ -194,17 +197,51 @@ def on_the_word(topic: str, plain: Set[str]) -> Check:
     return Check(allows, allows_heading=lambda _, heading: is_plain(heading, (topic,), plain))
 
 
-def backed(text: str) -> Check:
-    """Return the check of a summary: shorter than the text, and said by it."""
-    known = set(pairs(text))
-    most = max(40, round(SUMMARY_SHARE * len(text)))
+def sentences(text: str) -> list[str]:
+    """Return the sentences and the list items of `text`; headings are left out."""
+    unwrapped = re.sub(r"(?<=[A-Za-z,;])\n(?=[A-Za-z])", " ", text)
+    found = (match.group().strip() for match in _SENTENCE.finditer(unwrapped))
+    return [s for s in found if s and not s.startswith("#")]
+
+
+def central_sentence(text: str, most: int) -> str | None:
+    """Return the whole sentence, of 8 to `most` characters, that has most in common with the others.
+
+    Counted by the pairs of characters that come elsewhere too, a pair of it on average.
+    """
+    count = Counter(pairs(text))
+    fitting = [s for s in sentences(text) if 8 < len(s) <= most and s[-1] in "。！？.!?"]
+
+    def weight(sentence: str) -> float:
+        own = pairs(sentence)
+        return sum(count[pair] - 1 for pair in own) / len(own) if own else 0.0
+
+    return max(fitting, key=weight, default=None)
+
+
+def backed(text: str, length: int = 0) -> Check:
+    """Return the check of a summary: shorter than the text, and said by it.
+
+    A sentence must be said by one sentence: what two say, put together, may be true of neither.
+    `length` is that of the text that `text` was condensed from, in characters.
+    """
+    known = [set(pairs(sentence)) for sentence in sentences(text)]
+    length = length or len(text)
+    most = min(length, max(LEAST_SUMMARY, round(SUMMARY_SHARE * length)))
+
+    def is_said(part: str, own: set[str]) -> bool:
+        about = set(pairs(part)[:1])  # a wrong name at the beginning weighs more than its share
+        return about <= own and share(part, own) >= SUPPORTED
 
     def allows(before: str, unit: str) -> bool:
-        fits = len(before) + len(unit) <= most
-        return fits and all(share(part, known) >= SUPPORTED for part in clauses(unit))
+        parts = clauses(unit)
+        told = [*clauses(before), *parts]
+        fits = len(before) + len(unit) <= most and len(set(told)) == len(told)
+        return fits and any(all(is_said(part, own) for part in parts) for own in known)
 
     def instead(before: str, _: str) -> str | None:
-        first = re.match(r".{8,}?[。！？]", text)
-        return first.group() if first and not before and len(first.group()) <= most else None
+        if before.strip():
+            return None
+        return central_sentence(text, most) or next(iter(clauses(text)), "")[:most] or None
 
-    return Check(allows, instead)
+    return Check(allows, instead, allows_heading=lambda _before, _heading: False)

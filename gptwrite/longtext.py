@@ -17,7 +17,7 @@ from gptwrite.engines.base import Engine, Finish, Request, Token
 from gptwrite.errors import ContextError, EngineError
 from gptwrite.language import of_text, say
 from gptwrite.partials import Partials
-from gptwrite.parts import Ask, Judge, Part, write_parts
+from gptwrite.parts import Answer, Ask, Judge, Part, write_parts
 from gptwrite.splitting import Chunk, Count, paragraph_separator, paragraphs, split
 from gptwrite.trace import BETWEEN_PARTIALS, Trace
 
@@ -43,12 +43,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a long text is read. `progress` is told of every part that is done."""
+    """How a long text is read. `progress` is told of every part that is done.
+
+    `answer`, where there is one, answers a part in the engine's place, one after another.
+    """
 
     parallel: int = 4
     partials: Partials | None = None
     progress: Callable[[Step], None] | None = None
     trace: Trace | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,7 @@ def _write(
         sampling = replace(request.sampling, max_tokens=room.answer, seed=seed)
         return replace(request, sampling=sampling, thinking=False, alternatives=0, reusable=False)
 
-    return write_parts(engine, chunks, bounded, judge, how.parallel, how.partials)
+    return write_parts(engine, chunks, bounded, judge, how.parallel, how.partials, how.answer)
 
 
 def _tell(how: Reading, policy: str, level: int, part: Part, length: int) -> None:

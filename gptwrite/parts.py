@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gptwrite.engines.base import Engine, Finish, Request
+from gptwrite.engines.base import Engine, Finish, Request, Token
 from gptwrite.errors import EngineError, GptwriteError
 from gptwrite.language import say
 from gptwrite.partials import Partials
 from gptwrite.splitting import Chunk
 
 Ask = Callable[[str], Request]
+Answer = Callable[[str, Request], Iterator[Token]]  # to a part's text, and what is asked of it
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,9 @@ def write_parts(
     judge: Judge,
     parallel: int,
     partials: Partials | None,
+    answer: Answer | None = None,
 ) -> Iterator[Part]:
-    """Yield what the engine writes for each chunk, in order.
+    """Yield what the engine, or else `answer`, writes for each chunk, in order.
 
     Blank chunks are not sent, and what is found among the `partials` is not asked again. A part
     with `finish` "cancelled" is the last one. Raises the first error of any part; what was answered
@@ -146,10 +148,17 @@ def write_parts(
             yield node.request
         all_sent = True
 
+    def in_turn(asked: Iterator[Request]) -> Iterator[tuple[int, Token | GptwriteError]]:
+        assert answer
+        for index, request in enumerate(asked):
+            for token in answer(sent[index].chunk.text, request):
+                yield index, token
+
     while True:
         sent.clear()
         all_sent = False
-        for index, token in engine.generate(requests(), parallel=parallel):
+        written = in_turn(requests()) if answer else engine.generate(requests(), parallel=parallel)
+        for index, token in written:
             node = sent[index]
             if isinstance(token, GptwriteError):
                 raise token

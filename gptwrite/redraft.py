@@ -42,7 +42,8 @@ class Check:
 def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterator[Token]:
     """Yield the answer to `request` a unit at a time, without what `check` refuses.
 
-    The same seed gives the same text. The engine's statistics are those of all draws together.
+    An empty answer is refused too. The same seed gives the same text. The engine's statistics are
+    those of all draws together.
     """
     text = Text(request.answer, check)
     most = request.sampling.max_tokens
@@ -78,21 +79,23 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
             finish = "length"
         draws += 1
         total = _together(total, engine.stats)
-        if refused:
+        is_empty = finish == "stop" and not text.has_begun
+        if refused or is_empty:
+            finish = None
             failures += 1
             text.forget()
-            if total.generated_tokens >= most:
+            is_spent = total.generated_tokens >= most
+            if is_spent and text.has_begun:
                 finish = "length"
-            elif failures == len(WARMTHS):
+            elif is_spent or failures == len(WARMTHS):
                 failures = 0
                 other = check.instead(text.written, refused)
                 if other is None and not text.has_begun:
                     other = refused
-                if other is None:
-                    finish = "stop"
-                else:
+                if other:
                     yield Token(text=text.take(other))
-                    finish = "stop" if check.is_whole else None
+                if is_spent or check.is_whole or not other:
+                    finish = "stop"
     if total:
         vars(engine.stats).update(vars(replace(total, seed=seed)))
     yield Token(finish=finish)
@@ -149,7 +152,7 @@ class Text:
 
     def take(self, unit: str) -> str:
         """Put `unit` behind what is written; return what may be shown now."""
-        if not unit.strip() and self.written.endswith("\n\n"):
+        if not unit.strip() and (self.written.endswith("\n\n") or not self.written):
             return ""
         self.written += unit
         if unit.lstrip().startswith("#") or not unit.strip():

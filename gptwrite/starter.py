@@ -144,23 +144,22 @@ def with_notes(job: Job) -> Job:
 
 
 def needs_help(job: Job) -> bool:
-    """Say whether the built-in model writes the job far better with notes, heads and checks."""
-    return job.template.name in NOTED_TASKS or is_python(job)
+    """Say whether the built-in model writes the job far better with notes, heads or checks."""
+    return job.template.name in (*NOTED_TASKS, "summary") or is_python(job)
 
 
 def write_helped(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
     """Yield the text of the job, with the notes that there are, checked as it is written."""
     job = with_notes(job)
-    return write(job, engine, how, stream_of(job, engine))
+    return write(job, engine, how, stream_of(engine))
 
 
-def stream_of(job: Job, engine: Engine) -> Stream:
-    """Return how the built-in model answers a request of `job`: checked as it writes."""
-    if job.template.long_input == "per_chunk":  # it gives back its input, repeats and all
-        return engine.stream
+def stream_of(engine: Engine) -> Stream:
+    """Return how the built-in model answers the request of a job: checked as it writes."""
 
-    def stream(request: Request) -> Iterator[Token]:
-        if request.form:
+    def stream(job: Job, request: Request) -> Iterator[Token]:
+        # A text that is rewritten is given back, repeats and all.
+        if request.form or job.template.long_input == "per_chunk":
             yield from engine.stream(request)
             return
         plan = plan_of(job, request)
@@ -168,7 +167,7 @@ def stream_of(job: Job, engine: Engine) -> Stream:
             yield Token(text=plan.head)
         seed = request.sampling.seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        for token in redraft(engine, plan.sent, check_of(job, plan.stand_in), seed):
+        for token in redraft(engine, plan.sent, check_of(job, request, plan.stand_in), seed):
             yield replace(token, text=plan.put_back(token.text))
 
     return stream
@@ -241,8 +240,8 @@ def renamed(request: Request, name: str, stand_in: str) -> Request:
     return replace(request, messages=(*before, last), answer=answer)
 
 
-def check_of(job: Job, stand_in: str = "") -> Check:
-    """Return what the answer to `job` is held to."""
+def check_of(job: Job, request: Request, stand_in: str = "") -> Check:
+    """Return what the answer to `request`, which the job became, is held to."""
     name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
     if is_python(job):
         return checks.python()
@@ -256,5 +255,7 @@ def check_of(job: Job, stand_in: str = "") -> Check:
         if stand_in:
             return checks.on_the_word(stand_in, plain_pairs())
     if name == "summary" and text:
-        return checks.backed(text)
+        # A long text was condensed to what stands in the request, below the instruction.
+        asked = request.messages[-1].content
+        return checks.backed(asked.partition("\n\n")[2] or asked, len(text))
     return Check()

@@ -84,7 +84,7 @@ def build_request(job: Job, inputs: Inputs | None = None) -> Request:
     )
 
 
-Stream = Callable[[Request], Iterator[Token]]
+Stream = Callable[[Job, Request], Iterator[Token]]  # answers a request that the job became
 
 
 def write(
@@ -93,11 +93,12 @@ def write(
     """Yield the text of the job, its decided beginning first.
 
     An input that fits is read in one pass; a longer one as the template's `long_input` says. Empty
-    tokens come while its parts are read. `stream` takes the place of the engine's for the text.
+    tokens come while its parts are read. `stream` takes the place of the engine's for the text, and
+    for the parts that are condensed.
     """
     how = how or Reading()
     text = ""
-    for token in _write(job, engine, how, stream or engine.stream):
+    for token in _write(job, engine, how, stream):
         if how.trace and not token.is_thinking:
             text += token.text
         yield token
@@ -105,36 +106,40 @@ def write(
         how.trace.texts = [text]
 
 
-def _write(job: Job, engine: Engine, how: Reading, stream: Stream) -> Iterator[Token]:
+def _write(job: Job, engine: Engine, how: Reading, stream: Stream | None) -> Iterator[Token]:
     if job.template.long_input == "per_chunk" and is_long(job, engine):
         tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
         limit = job.sampling.get("max_tokens")
         yield from tokens if limit is None else _limited(tokens, limit, engine)
         return
-    short = yield from fitting(job, engine, how)
+    short = yield from fitting(job, engine, how, stream)
     if short is None:
         yield Token(finish="cancelled")
         return
     request = build_request(short)
     if request.answer and short.template.show_answer:
         yield Token(text=request.answer)
-    yield from stream(request)
+    yield from stream(job, request) if stream else engine.stream(request)
 
 
-def fitting(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:
+def fitting(
+    job: Job, engine: Engine, how: Reading, stream: Stream | None = None
+) -> Generator[Token, None, Job | None]:
     """Return the job with an input that fits into one pass: its own, or what that becomes.
 
     Yields an empty token for each part that was read; returns None when the engine was stopped.
     """
     if is_long(job, engine):
-        return (yield from shortened(job, engine, how))
+        return (yield from shortened(job, engine, how, stream))
     if how.trace:
         text = material(job)
         how.trace.part(1, 0, (0, len(text)), text, engine.count_tokens(text), False)
     return job
 
 
-def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, Job | None]:
+def shortened(
+    job: Job, engine: Engine, how: Reading, stream: Stream | None = None
+) -> Generator[Token, None, Job | None]:
     """Return the job with an input that fits into one pass, condensed as its template says.
 
     Yields an empty token for each part that was read; returns None when the engine was stopped.
@@ -151,6 +156,9 @@ def shortened(job: Job, engine: Engine, how: Reading) -> Generator[Token, None, 
 
     def ask(text: str) -> Request:
         return _request_for(part_job, text)
+
+    if stream:
+        how = replace(how, answer=lambda text, req: stream(_with_material(part_job, text), req))
 
     def fits(text: str) -> bool:
         return not is_long(_with_material(job, text), engine)

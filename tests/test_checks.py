@@ -111,16 +111,28 @@ TEXT = "社区图书馆从五月起每天开到晚上十点。周末还会为孩
         ("社区图书馆每天开到晚上十点。", True),
         ("图书馆将建一座游泳池。", False),
         (TEXT, False),  # longer than two fifths of the text, and than 40 characters
+        ("社区图书馆从五月起为孩子们安排读书会。", False),  # of two sentences, said by neither
+        ("游泳馆从五月起每天开到晚上十点。", False),
+        ("找书更方便，找书更方便。", False),
     ],
 )
 def test_a_summary_is_short_and_said_by_the_text(sentence: str, allowed: bool) -> None:
     assert checks.backed(TEXT).allows("", sentence) is allowed
 
 
-def test_a_summary_that_fails_is_the_first_sentence() -> None:
+def test_a_summary_that_fails_is_a_sentence_of_the_text() -> None:
     assert checks.backed(TEXT).instead("", "x") == "社区图书馆从五月起每天开到晚上十点。"
     assert checks.backed(TEXT).instead("已有。", "x") is None
-    assert checks.backed("没有句号的字").instead("", "x") is None
+    assert checks.backed("没有句号的字").instead("", "x") == "没有句号的字"
+
+
+def test_the_central_sentence_has_most_in_common_with_the_others() -> None:
+    text = "# 河\n\n先说别的事情。大河的水流过平原。平原因大河的水而肥沃。\n- 大河的水有时泛滥\n"
+    assert checks.central_sentence(text, 40) == "大河的水流过平原。"
+    assert checks.central_sentence(text, 8) is None
+    assert checks.sentences("One line of 3.5 words\nwraps. Two!\n- 三\n") == [
+        "One line of 3.5 words wraps.", "Two!", "- 三",
+    ]  # fmt: skip
 
 
 def test_code_that_does_not_parse_is_refused() -> None:

@@ -82,6 +82,18 @@ def test_a_text_that_has_not_begun_takes_its_sentence_as_it_is() -> None:
     assert write(engine, refuses("坏")) == ("坏。好。", "stop")
 
 
+def test_an_empty_answer_is_drawn_again_and_at_last_given_another_sentence() -> None:
+    check = Check(instead=lambda before, unit: "二。")
+    assert write(Scripted("", "\n", "一。"), check) == ("一。", "stop")
+    assert write(Scripted(*[""] * TRIES, ""), check) == ("二。", "stop")
+    assert write(Scripted(*[""] * TRIES), Check()) == ("", "stop")
+
+
+def test_where_nothing_more_may_be_drawn_another_sentence_begins_and_ends_the_text() -> None:
+    check = Check(lambda _, unit: "坏" not in unit, lambda before, unit: "二。")
+    assert write(Scripted("坏坏坏坏坏坏。"), check, most=2) == ("二。", "stop")
+
+
 def test_a_run_of_twelve_characters_comes_once() -> None:
     long = "春天来了万物复苏百花盛开。"
     engine = Scripted(f"{long}{long}", "蝴蝶飞舞。")

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from conftest import Ran
 
-from gptwrite import starter
+from gptwrite import checks, starter
 from gptwrite.engines.base import Message, Request
 from gptwrite.inputs import Inputs
 from gptwrite.template import Library
@@ -126,3 +126,24 @@ def test_a_batch_gives_the_built_in_model_its_notes_too(gptwrite: Callable[..., 
     assert joint.startswith("# 榫卯\n\n") and starter.STAND_IN not in joint
     (row,) = gptwrite(["batch", "code", "-q"], stdin='{"topic": "快速排序"}\n').out.splitlines()
     assert json.loads(row)["text"].startswith("def quick_sort(")
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_a_long_text_is_summarized_in_its_own_sentences(
+    gptwrite: Callable[..., Ran], seed: str
+) -> None:
+    """Every part, and the whole, is held to what it is made of; neither is ever empty."""
+    topics = ("茶", "长江", "月亮", "阅读", "地震", "春节", "大熊猫", "气候变化")
+    found = [starter.find_topic(name) for name in topics]
+    text = "\n\n".join(
+        "".join(rows[0] for facts in topic.facts.values() for rows in facts)
+        for topic in found
+        if topic
+    )
+    ran = gptwrite(["summary", "--seed", seed, "--no-cache"], stdin=text)
+    assert ran.status == 0 and "parts, condensed" in ran.err
+    said = checks.sentences(ran.out)
+    assert said and len(ran.out) < len(text) * 0.4
+    own = [set(checks.pairs(sentence)) for sentence in checks.sentences(text)]
+    for sentence in said:
+        assert max(checks.share(sentence, known) for known in own) >= 0.9

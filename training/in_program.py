@@ -38,7 +38,7 @@ def answers(path: Path, records: Iterable[dict[str, Any]]) -> list[tuple[dict[st
     try:
         for record in records:
             job = job_of(record, library)
-            tokens = list(write(job, engine, stream=stream_of(job, engine)))
+            tokens = list(write(job, engine, stream=stream_of(engine)))
             text = "".join(token.text for token in tokens if not token.is_thinking)
             ended = bool(tokens) and tokens[-1].finish == "stop"
             done.append((record, Written(text, ended, engine.stats.generated_tokens)))

@@ -67,7 +67,7 @@ def sample(task: str, inputs: Inputs, seed: int, engine: Engine, library: Librar
     """Returns one output with what it was asked for."""
     job = Job(library.load(task), inputs, text_language(inputs), sampling={"seed": seed})
     job = with_notes(job)
-    tokens = list(write(job, engine, stream=stream_of(job, engine)))
+    tokens = list(write(job, engine, stream=stream_of(engine)))
     text = "".join(token.text for token in tokens if not token.is_thinking).rstrip()
     end = "" if tokens and tokens[-1].finish == "stop" else " [not ended]"
     asked = (inputs.topic or inputs.text).replace("\n", " ")

@@ -33,7 +33,9 @@ def draft_requests(job: Job, count: int) -> list[Request]:
     ]
 
 
-def fit(job: Job, engine: Engine, terminal: Terminal, how: Reading) -> Job | None:
+def fit(
+    job: Job, engine: Engine, terminal: Terminal, how: Reading, stream: Stream | None
+) -> Job | None:
     """Return the job with an input that all drafts can be written from; None when interrupted."""
     with (
         cancelling(engine.cancel) as interrupted,
@@ -41,7 +43,7 @@ def fit(job: Job, engine: Engine, terminal: Terminal, how: Reading) -> Job | Non
     ):
         if isinstance(how.progress, Progress):
             how.progress.spinner = spinner
-        reading = fitting(job, engine, how)
+        reading = fitting(job, engine, how, stream)
         while not interrupted():
             try:
                 next(reading)
@@ -60,7 +62,8 @@ def write_drafts(
     how: Reading,
 ) -> list[Result]:
     """Return the drafts in order, at least one; the first error of any is raised."""
-    short = fit(job, engine, terminal, how)
+    stream = checked(engine, spec)
+    short = fit(job, engine, terminal, how, stream)
     if short is None:
         return [Result(interrupted=True)]
     requests = draft_requests(short, options["drafts"])
@@ -70,7 +73,7 @@ def write_drafts(
         cancelling(engine.cancel) as interrupted,
         terminal.spinner(say("Writing the drafts…", "正在写草稿……")),
     ):
-        for index, token in _generate(requests, engine, checked(job, engine, spec)):
+        for index, token in _generate(job, requests, engine, stream):
             if isinstance(token, GptwriteError):
                 errors.append(token)
             else:
@@ -99,14 +102,14 @@ def write_drafts(
 
 
 def _generate(
-    requests: Sequence[Request], engine: Engine, stream: Stream | None
+    job: Job, requests: Sequence[Request], engine: Engine, stream: Stream | None
 ) -> Iterator[tuple[int, Token | GptwriteError]]:
     """Yield the tokens of all drafts: side by side, or one after another where `stream` checks."""
     if stream is None:
         yield from engine.generate(requests, parallel=len(requests))
         return
     for index, request in enumerate(requests):
-        for token in stream(request):
+        for token in stream(job, request):
             yield index, token
 
 

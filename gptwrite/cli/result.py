@@ -28,13 +28,13 @@ class Result:
     interrupted: bool = False
 
 
-def checked(job: Job, engine: Engine, spec: ModelSpec) -> Stream | None:
-    """Return how the built-in model writes `job`, its sentences checked; None for other models."""
+def checked(engine: Engine, spec: ModelSpec) -> Stream | None:
+    """Return how the built-in model writes, its sentences checked; None for other models."""
     if Path(spec.location) != builtin_path():
         return None
     from gptwrite.starter import stream_of
 
-    return stream_of(job, engine)
+    return stream_of(engine)
 
 
 def is_markdown(job: Job) -> bool:

@@ -149,7 +149,7 @@ def produce(
     result = Result()
     is_shown = not options["json"] and not options["output"]
     printer = terminal.printer(is_markdown(job)) if is_shown else None
-    tokens = write(job, engine, how, checked(job, engine, spec))
+    tokens = write(job, engine, how, checked(engine, spec))
     with cancelling(engine.cancel) as interrupted:
         for token in after_first(tokens, terminal, how, interrupted):
             if token.is_thinking:
