@@ -17,6 +17,7 @@ from gptwrite.redraft import Check, repeats
 LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
 BARE_LINK_CHARACTERS = 14  # of one that does not name the topic
 AUDIENCES = re.compile("小朋友|同学|孩子们|老年朋友|家长|老师|程序员|上班族|游客|大学生")
+LONGEST_SENTENCE = 120  # characters: what has not ended by then does not end
 LIST = re.compile(r"^(?:-|\d+\.)|：$")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
@@ -184,7 +185,9 @@ def noted(
 ) -> Check:
     """Return the check of an article from notes. A fact that fails too often comes as it is."""
     notes = Notes(names, text, roles, plain, audience)
-    return Check(notes.allows, notes.instead, allows_heading=notes.allows_heading)
+    return Check(
+        notes.allows, notes.instead, longest=LONGEST_SENTENCE, allows_heading=notes.allows_heading
+    )
 
 
 def on_the_word(topic: str, plain: Set[str]) -> Check:
@@ -194,7 +197,11 @@ def on_the_word(topic: str, plain: Set[str]) -> Check:
         has_begun = bool(body_of(before))
         return (has_begun or topic in unit) and is_plain(unit, (topic,), plain)
 
-    return Check(allows, allows_heading=lambda _, heading: is_plain(heading, (topic,), plain))
+    return Check(
+        allows,
+        longest=LONGEST_SENTENCE,
+        allows_heading=lambda _, heading: is_plain(heading, (topic,), plain),
+    )
 
 
 def sentences(text: str) -> list[str]:

@@ -66,6 +66,16 @@ def engine_closed() -> EngineError:
     )
 
 
+def nothing_written(is_cut: bool) -> EngineError:
+    """Return the error for an answer without a text; `is_cut` by the token limit."""
+    return EngineError(
+        say("The model has written nothing.", "模型什么也没有写出。"),
+        say("--max-tokens raises the limit that cut it.", "可用 --max-tokens 提高上限。")
+        if is_cut
+        else say("Try another --seed, or a larger model.", "请换个 --seed，或换用更大的模型。"),
+    )
+
+
 class ContextError(EngineError):
     """A prompt does not fit into the model's context.
 

@@ -20,6 +20,7 @@ RUN_CHARACTERS = 12  # of text that may not come twice
 # slips, warmer against what comes again and again.
 WARMTHS = (1.0, 0.5, 1.5, 0.25, 2.0)
 LONGEST_HEADING = 20  # characters
+MOST_DRAWN = 2  # tokens drawn, refused ones too, for each that the text may have
 _UNIT = re.compile(r"[^\n]*?[。！？!?]+[”’」』）)]*(?=[^。！？!?”’」』）)])|[^\n]*\n+")
 
 
@@ -30,12 +31,13 @@ class Check:
     `allows(before, unit)` says whether a unit may follow what is written; `instead(before, unit)`
     gives what takes its place after the last try, None to end the text there (a text that has not
     begun takes the unit as it is). `is_whole` takes the whole answer as one unit. A heading has a
-    check of its own.
+    check of its own. A unit of more than `longest` characters is refused before it ends.
     """
 
     allows: Callable[[str, str], bool] = lambda before, unit: True
     instead: Callable[[str, str], str | None] = lambda before, unit: None
     is_whole: bool = False
+    longest: int = 4000
     allows_heading: Callable[[str, str], bool] = lambda before, heading: True
 
 
@@ -55,7 +57,7 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
             request.sampling,
             seed=seed + draws,
             temperature=request.sampling.temperature * WARMTHS[failures],
-            max_tokens=max(1, most - (total.generated_tokens if total else 0)),
+            max_tokens=max(1, most - engine.count_tokens(text.drawn)),
         )
         attempt = replace(request, answer=text.written, sampling=sampling, reusable=draws == 0)
         refused = ""
@@ -70,6 +72,7 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
                         break
                     failures = 0
                     yield replace(token, text=text.take(unit), finish=None)
+                refused = refused or text.endless()
                 if refused:
                     break
                 finish = token.finish
@@ -84,9 +87,9 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
             finish = None
             failures += 1
             text.forget()
-            is_spent = total.generated_tokens >= most
+            is_spent = total.generated_tokens >= MOST_DRAWN * most
             if is_spent and text.has_begun:
-                finish = "length"
+                finish = "stop"
             elif is_spent or failures == len(WARMTHS):
                 failures = 0
                 other = check.instead(text.written, refused)
@@ -112,9 +115,18 @@ class Text:
         self._held = ""  # headings and line breaks that are written but not shown
 
     @property
+    def drawn(self) -> str:
+        """What stands behind the beginning."""
+        return self.written[self._start :]
+
+    @property
     def has_begun(self) -> bool:
-        """Whether anything stands behind the beginning."""
-        return bool(self.written[self._start :].strip())
+        """Whether anything does."""
+        return bool(self.drawn.strip())
+
+    def endless(self) -> str:
+        """Return the unit that is under way where it is longer than any should be."""
+        return self._waiting if len(self._waiting) > self._check.longest else ""
 
     def push(self, piece: str, is_end: bool) -> list[str]:
         """Return the units that `piece` makes whole."""
@@ -136,8 +148,7 @@ class Text:
             return self._check.allows(self.written, unit) if bare else True
         if bare.startswith("#"):
             return self._allows_heading(bare)
-        body = self.written[self._start :]
-        return not repeats(body, unit) and self._check.allows(self.written, bare)
+        return not repeats(self.drawn, unit) and self._check.allows(self.written, bare)
 
     def _allows_heading(self, heading: str) -> bool:
         title = heading.lstrip("# ")

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from conftest import Ran
 
-from gptwrite.cli.drafts import draft_requests
+from gptwrite.cli.drafts import draft_jobs
 from gptwrite.cli.result import save
 from gptwrite.engines.base import Token
 from gptwrite.engines.llama import LlamaEngine
 from gptwrite.inputs import Inputs
 from gptwrite.template import Library
 from gptwrite.terminal import Terminal
-from gptwrite.write import Job
+from gptwrite.write import Job, build_request
 
 Models = Callable[..., Path]
 Run = Callable[..., Ran]
@@ -26,7 +26,8 @@ def texts_of(engine: LlamaEngine, count: int, **sampling: object) -> list[str]:
     values = {"max_tokens": 16, "temperature": 1.0, **sampling}
     job = Job(Library().load("summary"), Inputs("", "气候变化 the end."), "zh", {}, values)
     texts = [""] * count
-    for index, token in engine.generate(draft_requests(job, count), parallel=count):
+    requests = [build_request(each) for each in draft_jobs(job, count)]
+    for index, token in engine.generate(requests, parallel=count):
         assert isinstance(token, Token)
         texts[index] += token.text
     return texts
@@ -108,3 +109,10 @@ def test_drafts_of_a_long_text_that_is_rewritten_in_parts_are_refused_in_words(
     ran = gptwrite(["polish", "-m", "echo", "-n", "2"], stdin=LONG)
     assert ran.status == 1
     assert "leave out --drafts" in ran.err and "context" in ran.err
+
+
+def test_drafts_of_the_built_in_model_have_facts_of_their_own(gptwrite: Run) -> None:
+    ran = gptwrite(["article", "春节", "-n", "3", "--length", "100", "--seed", "1", "--json"])
+    rows = json.loads(ran.out)
+    rows = rows if isinstance(rows, list) else rows["drafts"]
+    assert len({row["text"] for row in rows}) == 3

@@ -91,7 +91,7 @@ def test_an_empty_answer_is_drawn_again_and_at_last_given_another_sentence() -> 
 
 def test_where_nothing_more_may_be_drawn_another_sentence_begins_and_ends_the_text() -> None:
     check = Check(lambda _, unit: "坏" not in unit, lambda before, unit: "二。")
-    assert write(Scripted("坏坏坏坏坏坏。"), check, most=2) == ("二。", "stop")
+    assert write(Scripted("坏坏坏坏坏坏坏坏坏坏坏坏。"), check, most=2) == ("二。", "stop")
 
 
 def test_a_run_of_twelve_characters_comes_once() -> None:
@@ -135,9 +135,23 @@ def test_what_was_written_at_a_stop_is_kept_and_nothing_drawn_again() -> None:
     )
 
 
-def test_the_token_limit_counts_over_all_draws() -> None:
-    engine = Scripted("一。坏的一句坏的一句。", "坏。")
-    assert write(engine, refuses("坏"), most=4) == ("一。", "length")
+def test_refused_draws_cost_no_more_than_the_text_may_have_and_cut_nothing() -> None:
+    engine = Scripted("一。坏的一句坏的一句坏的一句坏的一句坏的一句。", "坏。")
+    assert write(engine, refuses("坏"), most=4) == ("一。", "stop")
+    assert engine.texts == ["坏。"]
+
+
+def test_a_draw_may_have_as_many_tokens_as_the_text_has_left() -> None:
+    engine = Scripted("一二三四。坏。", "五。")
+    assert write(engine, refuses("坏"), most=40) == ("一二三四。五。", "stop")
+    left = 40 - engine.count_tokens("一二三四。")
+    assert [request.sampling.max_tokens for request in engine.asked] == [40, left]
+
+
+def test_a_sentence_without_an_end_is_given_up() -> None:
+    engine = Scripted("一。" + "啊" * 99, "二。")
+    assert write(engine, Check(longest=20)) == ("一。二。", "stop")
+    assert engine.stats.generated_tokens < 20
 
 
 def test_a_full_context_ends_a_text_that_has_begun() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,14 +23,11 @@ RULE = "\n\n---\n\n"  # right below a line it would make a heading of it in Mark
 FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numbers of 32 bits
 
 
-def draft_requests(job: Job, count: int) -> list[Request]:
-    """Return `count` requests alike but for their seeds, which follow the first one's."""
-    request = build_request(job)
-    seed = request.sampling.seed
+def draft_jobs(job: Job, count: int) -> list[Job]:
+    """Return `count` jobs alike but for their seeds, which follow the first one's."""
+    seed = {**job.template.sampling, **job.sampling}.get("seed")
     first = secrets.randbelow(FIRST_SEEDS) if seed is None else seed
-    return [
-        replace(request, sampling=replace(request.sampling, seed=first + i)) for i in range(count)
-    ]
+    return [replace(job, sampling={**job.sampling, "seed": first + i}) for i in range(count)]
 
 
 def fit(
@@ -66,14 +63,24 @@ def write_drafts(
     short = fit(job, engine, terminal, how, stream)
     if short is None:
         return [Result(interrupted=True)]
-    requests = draft_requests(short, options["drafts"])
+    jobs = draft_jobs(short, options["drafts"])
+    if stream:
+        from gptwrite.starter import with_notes
+
+        jobs = [with_notes(each) for each in jobs]  # each with facts of its own choice
+    requests = [build_request(each) for each in jobs]
     written: list[list[Token]] = [[] for _ in requests]
     errors: list[GptwriteError] = []
     with (
         cancelling(engine.cancel) as interrupted,
         terminal.spinner(say("Writing the drafts…", "正在写草稿……")),
     ):
-        for index, token in _generate(job, requests, engine, stream):
+        tokens_of_all = (
+            _in_turn(jobs, requests, stream, interrupted)
+            if stream
+            else engine.generate(requests, parallel=len(requests))
+        )
+        for index, token in tokens_of_all:
             if isinstance(token, GptwriteError):
                 errors.append(token)
             else:
@@ -101,14 +108,16 @@ def write_drafts(
     return results
 
 
-def _generate(
-    job: Job, requests: Sequence[Request], engine: Engine, stream: Stream | None
-) -> Iterator[tuple[int, Token | GptwriteError]]:
-    """Yield the tokens of all drafts: side by side, or one after another where `stream` checks."""
-    if stream is None:
-        yield from engine.generate(requests, parallel=len(requests))
-        return
-    for index, request in enumerate(requests):
+def _in_turn(
+    jobs: Sequence[Job],
+    requests: Sequence[Request],
+    stream: Stream,
+    interrupted: Callable[[], bool],
+) -> Iterator[tuple[int, Token]]:
+    """Yield the tokens of all drafts, one draft after another."""
+    for index, (job, request) in enumerate(zip(jobs, requests, strict=True)):
+        if interrupted():
+            return
         for token in stream(job, request):
             yield index, token
 

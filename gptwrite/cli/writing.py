@@ -14,7 +14,7 @@ from gptwrite.cli.long_input import Progress, finish_reading, reading_of
 from gptwrite.cli.result import Result, as_json, checked, is_markdown, save
 from gptwrite.engines import open_engine
 from gptwrite.engines.base import Engine, Finish, Stats, Token, as_turns
-from gptwrite.errors import ExitCode, UsageError
+from gptwrite.errors import ExitCode, UsageError, nothing_written
 from gptwrite.inputs import Inputs, gather, read_stdin
 from gptwrite.language import say
 from gptwrite.longtext import Reading
@@ -31,7 +31,8 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     """Do the task and return the exit status; raises `GptwriteError` for what a user can mend."""
     settings = load_settings({k: v for k, v in options.items() if k in FIELDS})
     terminal = Terminal(quiet=settings.quiet, plain=settings.plain)
-    job = _job(template, values, options, settings)
+    plain = _job(template, values, options, settings)
+    job = _with_notes(plain, settings)
     if options["show_prompt"]:
         print_prompt(job, settings, terminal)
         return ExitCode.OK
@@ -49,7 +50,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
         if options["drafts"] > 1:
             from gptwrite.cli.drafts import deliver, write_drafts
 
-            drafts = write_drafts(job, engine, options, terminal, spec, how)
+            drafts = write_drafts(plain, engine, options, terminal, spec, how)
             result = drafts[-1]
         else:
             drafts = []
@@ -57,6 +58,8 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     finally:
         engine.close()
     finish_reading(how, options["trace"], engine.context_length, result.interrupted)
+    if not result.interrupted and not any(one.text.strip() for one in drafts or [result]):
+        raise nothing_written(result.finish == "length")
     result.seconds = time.perf_counter() - started
     stats = engine.stats
     if not stats.load_seconds:
@@ -83,7 +86,7 @@ def _job(
 ) -> Job:
     inputs = gather(template, options["words"] or [], options["file"] or [], read_stdin())
     language = chosen_language(options["lang"], inputs)
-    job = Job(
+    return Job(
         template,
         inputs,
         language,
@@ -91,11 +94,15 @@ def _job(
         sampling_of(settings),
         thinking=options["show_thinking"],
     )
-    if uses_builtin(settings):
-        from gptwrite.starter import with_notes
 
-        return with_notes(job)
-    return job
+
+def _with_notes(job: Job, settings: Settings) -> Job:
+    """Return the job with what the package knows of its topic, for the model inside the package."""
+    if not uses_builtin(settings):
+        return job
+    from gptwrite.starter import with_notes
+
+    return with_notes(job)
 
 
 def uses_builtin(settings: Settings) -> bool:
