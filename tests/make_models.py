@@ -149,12 +149,14 @@ def write_model(
     quantization: str = "",
     is_tied: bool = False,
     is_endless: bool = False,
+    sliding_window: int = 64,
 ) -> Path:
     """Write a random-weight model of `architecture` to `path` and return the path.
 
     `quantization` is `Q8_0`, or `Q4_0` with an embedding in Q8_0: blocks of random bytes, which
     cost what real ones do. `is_tied` leaves the output matrix to the embedding. `is_endless` keeps
     control tokens from ever being the likeliest: written greedily, the text does not end by itself.
+    `sliding_window` is the reach of every other layer of gemma2, in tokens.
     """
     vocabulary = vocabulary or vocabulary_for(architecture)
     if architecture in ("gpt2", "gptneox"):
@@ -175,6 +177,10 @@ def write_model(
         writer.add_parallel_residual(True)
     if architecture in ("gptneox", "llama"):
         writer.add_rope_dimension_count(width // heads)
+    if architecture == "gemma2":
+        writer.add_sliding_window(sliding_window)
+        writer.add_key_length(width // heads)
+        writer.add_value_length(width // heads)
     if architecture in ("qwen2", "qwen3"):
         writer.add_rope_freq_base(1e6)
     _write_vocabulary(writer, vocabulary)
@@ -191,7 +197,7 @@ def write_model(
         feed_forward,
         context_length,
     ):
-        if is_tied and name == "output.weight":
+        if (is_tied or architecture == "gemma2") and name == "output.weight":
             continue
         if quantization and name.endswith(".weight") and "norm" not in name:
             kind = "Q8_0" if name in ("token_embd.weight", "output.weight") else quantization
@@ -285,6 +291,9 @@ def _tensors(
         if architecture == "qwen3":
             add(f"{block}.attn_q_norm", head)
             add(f"{block}.attn_k_norm", head)
+        if architecture == "gemma2":
+            add(f"{block}.post_attention_norm", width)
+            add(f"{block}.post_ffw_norm", width)
         add(f"{block}.ffn_gate", feed_forward, width)
         add(f"{block}.ffn_up", feed_forward, width)
         add(f"{block}.ffn_down", width, feed_forward)

@@ -63,9 +63,9 @@ def engine(models: Models) -> Iterator[LlamaEngine]:
 def test_drafts_share_a_pool_and_other_texts_have_cells_of_their_own(
     first: list[Request], parallel: int, layout: Layout
 ) -> None:
-    found, requests = layout_of(iter(first), parallel)
+    found, taken, rest = layout_of(iter(first), parallel)
     assert found == layout
-    assert list(requests) == first
+    assert [*taken, *rest] == first
 
 
 @pytest.mark.parametrize("parallel", [2, 3, 4])
@@ -130,3 +130,44 @@ def test_states_are_kept_apart_by_how_many_sequences_a_context_has(
     first_alone, first_two, alone_again, two_again = known
     assert first_alone == 0 < alone_again
     assert 0 < first_two < two_again  # the second of two shares with the first in any case
+
+
+def test_a_state_from_the_disk_is_not_lost_under_a_copy(models: Models, tmp_path: Path) -> None:
+    """The disk knows more of the second prompt than the first prompt shares with it."""
+    cache = PromptCache(tmp_path, limit_bytes=10**8, least_tokens=32)
+    path = models(context_length=2048, is_endless=True)
+    shared = PREFIX[:60]
+    asked = [request("a b c d e f g " * 16, prefix=shared), request("雪 " * 60, prefix=shared)]
+    expected = alone(path, asked)
+    for _ in range(3):
+        engine = LlamaEngine(path, cache=cache)
+        assert together(engine, asked, parallel=2) == expected
+        known = engine.stats.cached_tokens
+        engine.close()
+    assert known > 150
+
+
+def test_a_window_that_has_slid_cannot_be_read_again(models: Models, tmp_path: Path) -> None:
+    """A state on disk has only the cells of the window: no shorter beginning can come of it."""
+    path = models("gemma2", layers=4, context_length=4096, sliding_window=32, scale=1.0)
+    cache = PromptCache(tmp_path, limit_bytes=10**8, least_tokens=32)
+    document = "春天来了 the road was long. " * 30
+    asked = [request(rest, 4, prefix=document, alternatives=1) for rest in ("说" * 200, "河", "书")]
+
+    def likelihoods(kept: PromptCache | None, each: Request) -> list[float | None]:
+        engine = LlamaEngine(path, cache=kept)
+        found = [token.logprob for token in engine.stream(each) if token.logprob is not None]
+        engine.close()
+        return found
+
+    for each in asked:
+        assert likelihoods(cache, each) == pytest.approx(likelihoods(None, each), abs=1e-3)
+
+
+def test_a_request_taken_in_advance_is_cancelled_too(engine: LlamaEngine) -> None:
+    def asked() -> Iterator[Request]:
+        yield request("one")
+        engine.cancel()
+
+    tokens = [token for _, token in engine.generate(asked(), parallel=4)]
+    assert [token.finish for token in tokens if isinstance(token, Token)] == ["cancelled"]

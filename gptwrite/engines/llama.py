@@ -7,6 +7,7 @@ Sequences that begin alike share what was computed once.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from gptwrite import machine
 from gptwrite.engines import prompt as prompts
+from gptwrite.engines.admission import new_slot
 from gptwrite.engines.base import Finish, Request, Stats, Token, alone
-from gptwrite.engines.drafting import Drafter
 from gptwrite.engines.model import BATCH_TOKENS, PAD, LoadedModel, LoadOptions
 from gptwrite.engines.reading import batch_sizes, least_tokens
-from gptwrite.engines.sampler import accept_prompt, build_chain, draw, draw_seed
+from gptwrite.engines.sampler import draw
 from gptwrite.engines.sequences import Layout, Sequences, layout_of
 from gptwrite.engines.slot import Slot
-from gptwrite.engines.stream_text import Reasoning, StopSequences
 from gptwrite.engines.threads import ThreadCount
-from gptwrite.errors import ContextError, EngineError, GptwriteError, engine_closed
+from gptwrite.errors import EngineError, GptwriteError, engine_closed
 from gptwrite.language import say
 from gptwrite.promptcache import PromptCache, open_cache
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
     from gptwrite.settings import Settings
 
-LEAST_ROOM = 16  # tokens of answer that must fit behind a prompt
 ABORTED = 2
 
 
@@ -109,8 +108,9 @@ class LlamaEngine:
             notes=tuple(self._model.notes),
         )
         self._load_seconds = 0.0
-        layout, requests = layout_of(requests, parallel)
-        waiting = enumerate(requests)
+        layout, first, rest = layout_of(requests, parallel)
+        waiting = enumerate(itertools.chain(first, rest))
+        taken = 0
         held: Slot | None = None  # fits only once others have finished
         active: list[Slot] = []
         try:
@@ -120,6 +120,7 @@ class LlamaEngine:
                         item = next(waiting, None)
                         if item is None:
                             break
+                        taken = item[0] + 1
                         try:
                             held = self._new_slot(*item)
                         except GptwriteError as error:
@@ -138,6 +139,8 @@ class LlamaEngine:
                     for slot in list(active):
                         for token in self._finish(slot, "cancelled", active):
                             yield slot.index, token
+                    for index in range(taken, len(first)):
+                        yield index, Token(finish="cancelled")
                     return
                 if not active:
                     return
@@ -150,37 +153,9 @@ class LlamaEngine:
             self._stats.context_length = self._model.context_length
 
     def _new_slot(self, index: int, request: Request) -> Slot:
-        prompt, opens_thinking = self.prompt_tokens(request)
-        room = self.context_length - len(prompt)
-        if room < LEAST_ROOM:
-            raise ContextError(len(prompt), self.context_length)
-        sampling = request.sampling
-        if request.form:
-            # The chain sees the tokens that a form refuses, and would penalize them.
-            sampling = replace(sampling, repeat_penalty=1.0, dry_multiplier=0.0)
-        seed = draw_seed(sampling)
-        chain = build_chain(
-            self._api,
-            self._model.vocab,
-            self._model.vocabulary.size,
-            self.context_length,
-            sampling,
-            seed,
-        )
-        accept_prompt(self._api, chain, prompt[-sampling.repeat_last_n :])
-        self._stats.seed = seed
-        return Slot(
-            index=index,
-            request=request,
-            seq=-1,
-            prompt=prompt,
-            max_tokens=min(sampling.max_tokens, room),
-            chain=chain,
-            seed=seed,
-            reasoning=Reasoning(is_open=opens_thinking),
-            stops=StopSequences(sampling.stop),
-            drafter=Drafter(prompt) if self._model.can_go_back else None,
-        )
+        slot = new_slot(self._model, index, request, *self.prompt_tokens(request))
+        self._stats.seed = slot.seed
+        return slot
 
     def _make_room(self, slot: Slot, active: list[Slot], layout: Layout) -> bool:
         """Give `slot` a sequence with enough cells; False when it must wait for others to finish."""
@@ -199,6 +174,7 @@ class LlamaEngine:
     def _open(self, needed: int, layout: Layout) -> None:
         """Open a context with at least `needed` cells a sequence, as many of these as fit."""
         self._free_batch()
+        self._model.close_context()
         self._layout = layout
         # Other texts to come may be longer than this one: a quarter more lets them in too.
         each = needed if layout.is_pool else min(needed * 5 // 4, self.context_length)

@@ -17,6 +17,8 @@ from gptwrite.engines.base import Request
 from gptwrite.engines.slot import Slot
 from gptwrite.promptcache import PromptCache, common_prefix
 
+LEAST_COPY = 32  # tokens that a copy of all cells of a sequence must save
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -35,15 +37,17 @@ class Layout:
         return 1 if self.is_pool else self.sequences
 
 
-def layout_of(requests: Iterable[Request], parallel: int) -> tuple[Layout, Iterator[Request]]:
-    """Return the layout for `requests`, of which it takes the first two, and all of them again."""
+def layout_of(
+    requests: Iterable[Request], parallel: int
+) -> tuple[Layout, list[Request], Iterator[Request]]:
+    """Return the layout for `requests`, the first two of them that it has taken, and the rest."""
     rest = iter(requests)
     first = list(itertools.islice(rest, 2)) if parallel > 1 else []
-    layout = Layout()
-    if len(first) == 2:
-        one, other = first
-        layout = Layout(parallel, is_pool=replace(one, sampling=other.sampling) == other)
-    return layout, itertools.chain(first, rest)
+    if len(first) < 2:
+        return Layout(), first, rest
+    one, other = first
+    alike = replace(one, sampling=other.sampling) == other
+    return Layout(parallel, is_pool=alike and one.reusable), first, rest
 
 
 class Sequences:
@@ -114,12 +118,17 @@ class Sequences:
 
         At least `least` tokens are left to read, and fewer than that are never shared.
         """
-        shared = self._share(seq, prompt, least)
-        shared = self._restore(seq, prompt, shared, least) if self.cache else shared
-        self.read[seq] = shared
-        return shared
+        source, shared = self._source(seq, prompt, least)
+        # The disk first: a state written over cells that are still to be copied would be lost.
+        restored = self._restore(seq, prompt, shared, least) if self.cache else 0
+        if not restored:
+            source, shared = self._source(seq, prompt, least)
+            restored = self._take(seq, source, prompt, shared)
+        self.read[seq] = restored
+        return restored
 
-    def _share(self, seq: int, prompt: list[int], least: int) -> int:
+    def _source(self, seq: int, prompt: list[int], least: int) -> tuple[int, int]:
+        """Return the sequence that shares most with `prompt`, and how many tokens that are."""
         limit = len(prompt) - least  # among them the last token, which is needed for its logits
         source, shared = seq, 0
         for other, tokens in self.kept.items():
@@ -128,29 +137,45 @@ class Sequences:
                 continue
             if length > shared or (length == shared and other == seq):
                 source, shared = other, length
+        own = min(limit, self.read.get(seq, 0), common_prefix(self.kept.get(seq, []), prompt))
+        if source != seq and not self._is_pool and shared < max(own, 0) + LEAST_COPY:
+            return seq, own if own >= least else 0
+        return source, shared
+
+    def _take(self, seq: int, source: int, prompt: list[int], shared: int) -> int:
         if source != seq:
             # Whole, then cut: the library copies cells from one stream to another only so.
             self._api.llama_memory_seq_rm(self._memory, seq, -1, -1)
             self._api.llama_memory_seq_cp(self._memory, source, seq, -1, -1)
-        if not self._api.llama_memory_seq_rm(self._memory, seq, shared, -1):
-            # A recurrent model cannot go back a step.
+        if not self._go_back(seq, shared):
             shared = 0
         if not shared:
             self._api.llama_memory_seq_rm(self._memory, seq, -1, -1)
         self.kept[seq] = prompt[:shared]
         return shared
 
+    def _go_back(self, seq: int, length: int) -> bool:
+        """Cut the sequence to `length` tokens; False where its memory no longer has what is needed.
+
+        A recurrent model cannot go back a step, and with a sliding window the cells before the
+        window are gone.
+        """
+        first = self._api.llama_memory_seq_pos_min(self._memory, seq)
+        end = self._api.llama_memory_seq_pos_max(self._memory, seq) + 1
+        if length < end and first > 0:
+            return False
+        return bool(self._api.llama_memory_seq_rm(self._memory, seq, length, -1))
+
     def _restore(self, seq: int, prompt: list[int], known: int, least: int) -> int:
         assert self.cache is not None
         found = self.cache.find(self._key, prompt[:-least], known, self.cells)
         if found is None:
-            return known
+            return 0
         if not self._load(found.path, seq, found.tokens):
             self.cache.discard(found.path)
             self.forget(seq)
             return 0
-        if not self._api.llama_memory_seq_rm(self._memory, seq, found.shared, -1):
-            # A recurrent model, or one with a sliding window, cannot go back a step.
+        if not self._go_back(seq, found.shared):
             self.forget(seq)
             return 0
         self.kept[seq] = prompt[: found.shared]
