@@ -21,6 +21,8 @@ LONGEST_SENTENCE = 120  # characters: what has not ended by then does not end
 LIST = re.compile(r"^(?:-|\d+\.)|：$")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
+KEPT, LONGER = 0.75, 1.4  # share of the pairs that a text written anew keeps, and its length
+NUMERAL = re.compile(r"[0-9]+|[一二三四五六七八九十百千万亿两]+")
 LEAST_SUMMARY = 40  # characters that a summary may have in any case
 SUPPORTED = 0.9  # share of the pairs of a clause of a summary that one sentence of the text has
 _SENTENCE = re.compile(r"(?:[^\n。！？.!?]|[.!?](?!\s|$))+[。！？.!?]?")
@@ -204,6 +206,17 @@ def on_the_word(topic: str, plain: Set[str]) -> Check:
     )
 
 
+def kept(text: str) -> Check:
+    """Return the check of a text written anew: it says what `text` says, which else stands."""
+    own = set(pairs(text))
+
+    def allows(_before: str, unit: str) -> bool:
+        is_as_long = 1 / LONGER <= len(unit.strip()) / max(1, len(text.strip())) <= LONGER
+        return is_as_long and min(share(unit, own), share(text, set(pairs(unit)))) >= KEPT
+
+    return Check(allows, lambda _before, _unit: text, is_whole=True)
+
+
 def sentences(text: str) -> list[str]:
     """Return the sentences and the list items of `text`; headings are left out."""
     unwrapped = re.sub(r"(?<=[A-Za-z,;])\n(?=[A-Za-z])", " ", text)
@@ -233,6 +246,7 @@ def backed(text: str, length: int = 0) -> Check:
     `length` is that of the text that `text` was condensed from, in characters.
     """
     known = [set(pairs(sentence)) for sentence in sentences(text)]
+    numerals = set(NUMERAL.findall(text))
     length = length or len(text)
     most = min(length, max(LEAST_SUMMARY, round(SUMMARY_SHARE * length)))
 
@@ -244,6 +258,7 @@ def backed(text: str, length: int = 0) -> Check:
         parts = clauses(unit)
         told = [*clauses(before), *parts]
         fits = len(before) + len(unit) <= most and len(set(told)) == len(told)
+        fits = fits and numerals.issuperset(NUMERAL.findall(unit))
         return fits and any(all(is_said(part, own) for part in parts) for own in known)
 
     def instead(before: str, _: str) -> str | None:

@@ -35,6 +35,14 @@ def features(text: str) -> set[str]:
 
 def head_of(request: str) -> str:
     """Return the lines that begin the function which `request` asks for; "" where none is near."""
+    return nearest(request)[0]
+
+
+def nearest(request: str) -> tuple[str, float]:
+    """Return the lines that begin the function nearest to `request`, and how near it is.
+
+    "" and 0 where none is near; from 1 on it is almost surely meant.
+    """
     wanted = features(request)
     rows = []  # head, and in how many of its wordings each wanted feature occurs
     holders = dict.fromkeys(wanted, 0)
@@ -61,4 +69,4 @@ def head_of(request: str) -> str:
         )
         if own > score:
             best, score = head, own
-    return best if total and score >= LEAST_MATCH * total else ""
+    return (best, score / total) if total and score >= LEAST_MATCH * total else ("", 0.0)

@@ -21,7 +21,8 @@ from random import Random
 
 from gptwrite import checks
 from gptwrite.engines.base import Engine, Request, Token
-from gptwrite.functions import head_of
+from gptwrite.functions import head_of, nearest
+from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.redraft import Check, redraft
 from gptwrite.write import Job, Stream, write
@@ -29,6 +30,7 @@ from gptwrite.write import Job, Stream, write
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
 PLAIN = Path(__file__).parent / "builtin" / "plain_pairs.txt.gz"
 NOTED_TASKS = ("article",)
+KEPT_TASKS = ("polish", "spell")  # what they are given must not be lost
 ABLE_TASKS = ("article", "poetry", "summary", "code", "commit-message")  # the rest it does badly
 # Facts are to be kept to the letter: little chance, and no penalty on words of the prompt.
 NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
@@ -37,6 +39,12 @@ CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to
 LEAST_FACTS = 4
 LONGEST_NAME = 24  # characters of a topic that a stand-in can stand for
 STAND_IN, STAND_IN_ACT = "台阶", "叠衣服"
+LIKELY, SURE = 0.5, 1.0  # how near a function is that is likely, or surely, the one meant
+OTHER_LANGUAGES = re.compile(
+    r"\b(?:rust|java|javascript|typescript|golang|go|kotlin|swift|ruby|php|perl|scala|haskell|lua|sql"
+    r"|html|css|bash|shell|powershell|matlab|fortran)\b|\bc(?:\+\+|#)|[cC] ?语言",
+    re.IGNORECASE | re.ASCII,
+)
 HOW = re.compile("如何|怎样|怎么")
 FIRST, LAST = ("definition",), ("action", "outlook")
 MIDDLE = ("background", "mechanism", "example", "impact", "misconception")
@@ -145,7 +153,7 @@ def with_notes(job: Job) -> Job:
 
 def needs_help(job: Job) -> bool:
     """Say whether the built-in model writes the job far better with notes, heads or checks."""
-    return job.template.name in (*NOTED_TASKS, "summary") or is_python(job)
+    return job.template.name in (*NOTED_TASKS, *KEPT_TASKS, "summary") or is_python(job)
 
 
 def write_helped(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
@@ -158,8 +166,8 @@ def stream_of(engine: Engine) -> Stream:
     """Return how the built-in model answers the request of a job: checked as it writes."""
 
     def stream(job: Job, request: Request) -> Iterator[Token]:
-        # A text that is rewritten is given back, repeats and all.
-        if request.form or job.template.long_input == "per_chunk":
+        is_anew = job.template.long_input == "per_chunk"  # given back, repeats and all
+        if request.form or (is_anew and job.template.name not in KEPT_TASKS):
             yield from engine.stream(request)
             return
         plan = plan_of(job, request)
@@ -240,6 +248,43 @@ def renamed(request: Request, name: str, stand_in: str) -> Request:
     return replace(request, messages=(*before, last), answer=answer)
 
 
+def weakness(job: Job) -> str:
+    """Return what a reader of the built-in model's answer to `job` should know; "" for nothing."""
+    name, topic = job.template.name, job.inputs.topic[:40]
+    if name == "code":
+        return _guess(job, topic)
+    if job.language == "en" and name not in ENGLISH_TASKS:
+        return say("The built-in model writes Chinese; for English get a larger one: "
+                   "`gptwrite models recommend`.",
+                   "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。")  # fmt: skip
+    if name in NOTED_TASKS and not job.inputs.text:
+        return say(f"The built-in model has no notes on “{topic}”: what it says is general.",
+                   f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。")  # fmt: skip
+    if name not in ABLE_TASKS:
+        return say(f"The built-in model is poor at `{name}`: a larger one does it well.",
+                   f"内置模型不擅长 {name}；更大的模型可以做好。")  # fmt: skip
+    return ""
+
+
+def _guess(job: Job, topic: str) -> str:
+    """Return what the code is that the built-in model writes; "" where it is surely what is meant."""
+    if not is_python(job) or OTHER_LANGUAGES.search(topic):
+        return say("The built-in model writes nothing but Python.", "内置模型只会写 Python。")
+    head, nearness = nearest(job.inputs.topic)
+    found = re.search(r"(?:def|class) (\w+)", head)
+    if job.inputs.text or not found:
+        return say(f"The built-in model knows no function for “{topic}”: its code is a guess.",
+                   f"内置模型没有学过“{topic}”这样的函数，写的代码只是猜测。")  # fmt: skip
+    if nearness < LIKELY:
+        return say(f"The built-in model knows no function for “{topic}”: "
+                   f"the nearest that it knows is `{found[1]}`.",
+                   f"内置模型没有学过“{topic}”这样的函数；它会的最接近的是 `{found[1]}`。")  # fmt: skip
+    if nearness < SURE:
+        return say(f"The built-in model takes this for `{found[1]}`.",
+                   f"内置模型把它当作 `{found[1]}`。")  # fmt: skip
+    return ""
+
+
 def check_of(job: Job, request: Request, stand_in: str = "") -> Check:
     """Return what the answer to `request`, which the job became, is held to."""
     name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
@@ -254,6 +299,8 @@ def check_of(job: Job, request: Request, stand_in: str = "") -> Check:
             return checks.noted(names, text, roles, plain_pairs(), audience)
         if stand_in:
             return checks.on_the_word(stand_in, plain_pairs())
+    if name in KEPT_TASKS:
+        return checks.kept(text or topic)
     if name == "summary" and text:
         # A long text was condensed to what stands in the request, below the instruction.
         asked = request.messages[-1].content

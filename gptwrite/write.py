@@ -108,6 +108,7 @@ def write(
 
 def _write(job: Job, engine: Engine, how: Reading, stream: Stream | None) -> Iterator[Token]:
     if job.template.long_input == "per_chunk" and is_long(job, engine):
+        how = _answered(job, how, stream)
         tokens = per_chunk(engine, material(job), lambda text: _request_for(job, text), how)
         limit = job.sampling.get("max_tokens")
         yield from tokens if limit is None else _limited(tokens, limit, engine)
@@ -157,8 +158,7 @@ def shortened(
     def ask(text: str) -> Request:
         return _request_for(part_job, text)
 
-    if stream:
-        how = replace(how, answer=lambda text, req: stream(_with_material(part_job, text), req))
+    how = _answered(part_job, how, stream)
 
     def fits(text: str) -> bool:
         return not is_long(_with_material(job, text), engine)
@@ -166,6 +166,13 @@ def shortened(
     read = condense if job.template.long_input == "map_reduce" else refine
     short = yield from read(engine, material(job), ask, fits, how)
     return None if short is None else _with_material(job, short)
+
+
+def _answered(job: Job, how: Reading, stream: Stream | None) -> Reading:
+    """Return how a text is read whose parts `stream` answers, if it is given."""
+    if stream is None:
+        return how
+    return replace(how, answer=lambda text, req: stream(_with_material(job, text), req))
 
 
 def _one_piece(template: Template) -> str:

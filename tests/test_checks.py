@@ -142,3 +142,25 @@ def test_code_that_does_not_parse_is_refused() -> None:
     assert not check.allows("```python\n", "def f(x:\n    return x")
     assert check.allows(head, "    return x")
     assert not check.allows(head, "return x")
+
+
+@pytest.mark.parametrize(
+    ("anew", "allowed"),
+    [
+        (TEXT, True),
+        (TEXT.replace("每天开到", "每日开放至"), True),
+        ("社区图书馆从五月起每天开到晚上十点。", False),  # two sentences are lost
+        (TEXT + "欢迎大家常来，也欢迎大家把自己读过的好书带来，放在门口的架子上。", False),
+        ("图书馆里的人们很高兴，因为他们都喜欢读书，读书使人快乐，使人进步，使人聪明。", False),
+    ],
+)
+def test_a_text_written_anew_says_what_it_said(anew: str, allowed: bool) -> None:
+    check = checks.kept(TEXT)
+    assert check.allows("", anew) is allowed
+    assert check.instead("", anew) == TEXT
+
+
+def test_a_summary_has_no_number_that_the_text_has_not() -> None:
+    text = "这所学校今年一共有一千二百名学生参加了春季运动会的各个项目。" * 2
+    assert checks.backed(text).allows("", "这所学校今年一共有一千二百名学生参加了春季运动会。")
+    assert not checks.backed(text).allows("", "这所学校今年一共有一千三百名学生参加了春季运动会。")

@@ -113,6 +113,12 @@ def test_the_program_says_when_it_has_no_notes(gptwrite: Callable[..., Ran]) -> 
     assert "poor at `story`" in poor.err
     guess = gptwrite(["code", "a websocket echo server", "--max-tokens", "8"], env=env)
     assert "knows no function for" in guess.err
+    taken = gptwrite(["code", "字符串反转", "--max-tokens", "8"], env=env)
+    assert "takes this for `reverse_number`" in taken.err
+    other = gptwrite(["code", "quick sort in Rust", "--max-tokens", "8"], env=env)
+    assert "nothing but Python" in other.err
+    batch = gptwrite(["batch", "title", "--max-tokens", "8"], stdin='{"text": "雨"}\n', env=env)
+    assert "poor at `title`" in batch.err
     known = gptwrite(["code", "快速排序", "--max-tokens", "8"], env=env)
     assert "knows no function" not in known.err and known.out.startswith("def quick_sort(")
 

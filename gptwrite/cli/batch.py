@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from gptwrite.models import ModelSpec
     from gptwrite.settings import Settings
     from gptwrite.terminal import Terminal
+    from gptwrite.write import Job
 
 JOBS = 8
+MOST_NOTES = 3  # on what the built-in model is poor at
 PLAIN_LINES = 20  # at most so many lines of progress without a terminal
 PLAIN_EVERY = 100  # items a line where nobody knows how many there will be
 
@@ -111,6 +113,7 @@ def run(options: dict[str, Any]) -> int:
     folder = Path(options["out"]) if isinstance(results, Folder) else None
     how = Reading(options["jobs"], partials_of(spec, settings))
     opened: list[Engine] = []
+    weaknesses: dict[str, None] = {}
 
     def open_model() -> Engine:
         opened.append(open_engine(spec, settings))
@@ -134,7 +137,7 @@ def run(options: dict[str, Any]) -> int:
                 is_ordered=results.is_ordered,
                 is_done=results.is_done,
                 is_stopped=interrupted,
-                alone=_alone(spec),
+                alone=_alone(spec, weaknesses),
             )
             for outcome in batch.run():
                 progress.count(keep(results, outcome))
@@ -149,6 +152,8 @@ def run(options: dict[str, Any]) -> int:
     for engine in opened:
         for note in engine.stats.notes:
             terminal.note(say("Note: ", "注意：") + note)
+    for note in list(weaknesses)[:MOST_NOTES] if settings.starter_note else ():
+        terminal.note(note)
     progress.summarize(interrupted())
     if interrupted():
         return ExitCode.INTERRUPTED
@@ -209,8 +214,11 @@ def _plan(options: dict[str, Any], settings: Settings, model: str) -> Plan:
     return plan
 
 
-def _alone(spec: ModelSpec) -> Alone | None:
-    """Return how the built-in model writes what needs its help; None for other models."""
+def _alone(spec: ModelSpec, notes: dict[str, None]) -> Alone | None:
+    """Return how the built-in model writes what needs its help; None for other models.
+
+    What a reader should know of its texts is put into `notes`.
+    """
     from gptwrite.models import builtin_path
 
     if Path(spec.location) != builtin_path():
@@ -218,7 +226,12 @@ def _alone(spec: ModelSpec) -> Alone | None:
     from gptwrite import starter
     from gptwrite.batch import Alone
 
-    return Alone(starter.needs_help, starter.write_helped)
+    def wants(job: Job) -> bool:
+        if note := starter.weakness(starter.with_notes(job)):
+            notes.setdefault(note)
+        return starter.needs_help(job)
+
+    return Alone(wants, starter.write_helped)
 
 
 def _items(

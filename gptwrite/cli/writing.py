@@ -237,7 +237,10 @@ def _say_afterwards(
     if options["stats"]:
         terminal.error(stats_line(stats))
     if uses_builtin(settings) and settings.starter_note:
-        warn_out_of_depth(job, terminal)
+        from gptwrite.starter import weakness
+
+        if note := weakness(job):
+            terminal.note(note)
         if terminal.err_is_tty:
             mention_larger_models(terminal)
 
@@ -257,37 +260,6 @@ def stats_line(stats: Stats) -> str:
         f"首词元 {stats.first_token_seconds:.2f} 秒；加载 {stats.load_seconds:.2f} 秒；"
         f"种子 {stats.seed}；{stats.device}，{stats.threads} 线程",
     )
-
-
-def warn_out_of_depth(job: Job, terminal: Terminal) -> None:
-    """Say so when the built-in model is asked for what it was never taught."""
-    from gptwrite.starter import ABLE_TASKS, ENGLISH_TASKS, NOTED_TASKS, function_head
-
-    topic = job.inputs.topic[:40]
-    if job.language == "en" and job.template.name not in ENGLISH_TASKS:
-        note = say(
-            "The built-in model writes Chinese; for English get a larger one: "
-            "`gptwrite models recommend`.",
-            "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。",
-        )
-    elif job.template.name == "code" and not function_head(job):
-        note = say(
-            f"The built-in model knows no function for “{topic}”: its code is a guess.",
-            f"内置模型没有学过“{topic}”这样的函数，写的代码只是猜测。",
-        )
-    elif job.template.name in NOTED_TASKS and not job.inputs.text:
-        note = say(
-            f"The built-in model has no notes on “{topic}”: what it says is general.",
-            f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。",
-        )
-    elif job.template.name not in ABLE_TASKS:
-        note = say(
-            f"The built-in model is poor at `{job.template.name}`: a larger one does it well.",
-            f"内置模型不擅长 {job.template.name}；更大的模型可以做好。",
-        )
-    else:
-        return
-    terminal.note(note)
 
 
 def mention_larger_models(terminal: Terminal) -> None:
