@@ -7,6 +7,7 @@ the model's own. Knows engines and templates; knows no repository and no termina
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import textwrap
 from collections import Counter
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gptwrite import evidence
+from gptwrite import evidence, grounding
 from gptwrite import subject as subjects
 from gptwrite.diff import Change, heading
 from gptwrite.engines.base import Engine, Request, Token
@@ -34,6 +35,8 @@ THOUGHT_TOKENS = 1024
 LEAST_ROOM = 32  # tokens left free behind a prompt and its answer
 MOST_NOTES = 40  # files that get a note of their own; the others are only named
 NOTE_CHARACTERS = 120
+MOST_DRAWS = 6  # of a subject that has to keep to its diff
+MOST_COMPARED = 200_000  # characters of the diff
 BODY_WIDTH = 72
 TOKEN_CHARACTERS = 8  # hardly any token is longer; bounds what is counted
 
@@ -42,7 +45,8 @@ TOKEN_CHARACTERS = 8  # hardly any token is longer; bounds what is counted
 class Wishes:
     """What the message should be like. `style` is conventional, plain or gitmoji.
 
-    `log` is what was committed before, whose types are followed.
+    `log` is what was committed before, whose types are followed. `keeps_to_diff` lets no words
+    stand that neither the diff has nor any commit may say.
     """
 
     style: str = "conventional"
@@ -50,6 +54,7 @@ class Wishes:
     has_body: bool = False
     sampling: dict[str, Any] = field(default_factory=dict)
     log: tuple[Commit, ...] = ()
+    keeps_to_diff: bool = False
 
 
 def language_of(wanted: str, recent_subjects: Sequence[str]) -> Language:
@@ -92,6 +97,8 @@ class Writer:
         found = self.subject(changes, material)
         line = subjects.line(found, self.wishes.style)
         body = self.body(material, line) if self.wishes.has_body else ""
+        if body and not self._stands(body, changes):
+            body = ""
         return f"{line}\n\n{body}" if body else line
 
     def material(self, changes: Sequence[Change]) -> str:
@@ -164,13 +171,33 @@ class Writer:
         scope = subjects.scope_of(changes)
         head = f"{kind}({scope})" if scope else kind
         answers = [f"{head}:"] if kind and self.wishes.style == "conventional" else []
-        for answer in [*answers, ""]:
-            written = subjects.read(self.line(request, answer))
+        for answer, draw in itertools.product([*answers, ""], self._draws(request)):
+            written = subjects.read(self.line(draw, answer))
             text = subjects.tidy(written.text)
-            if subjects.is_usable(text, self.instruction(), self.wishes.language):
+            is_usable = subjects.is_usable(text, self.instruction(), self.wishes.language)
+            if is_usable and self._stands(text, changes):
                 kind = kind or written.type or subjects.likely_type(changes)
                 return Subject(kind, scope or written.scope, text)
-        return subjects.fallback(changes, self.wishes.language)
+        named = subjects.fallback(changes, self.wishes.language)
+        if self.wishes.keeps_to_diff and kind:  # chosen with care, whatever became of the words
+            return dataclasses.replace(named, type=kind)
+        return named
+
+    def _draws(self, request: Request) -> list[Request]:
+        """Return the request, and as often again as its words may have to be drawn anew."""
+        if not self.wishes.keeps_to_diff:
+            return [request]
+        first = request.sampling.seed
+        seeds = [None if first is None else first + i for i in range(MOST_DRAWS)]
+        return [
+            dataclasses.replace(request, sampling=dataclasses.replace(request.sampling, seed=seed))
+            for seed in seeds
+        ]
+
+    def _stands(self, text: str, changes: Sequence[Change]) -> bool:
+        if not self.wishes.keeps_to_diff:
+            return True
+        return grounding.is_grounded(text, render(changes)[:MOST_COMPARED])
 
     def choose_type(self, request: Request, changes: Sequence[Change]) -> str:
         """Return the likeliest type; empty where the model cannot be held to any.

@@ -343,3 +343,16 @@ def test_a_cancelled_request_ends_the_whole_message(is_note: bool) -> None:
 def test_wishes_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Wishes().style = "plain"  # type: ignore[misc]
+
+
+def test_words_that_the_diff_has_not_are_drawn_again_and_then_left_out(
+    models: Callable[..., Path],
+) -> None:
+    """A random model says nothing of the diff: the subject names the file, its type is kept."""
+    engine = LlamaEngine(models())
+    changes = [text_change("app.py")]
+    message = commit.Writer(
+        Library().load(commit.TASK), Wishes(keeps_to_diff=True, has_body=True), engine
+    ).message(changes)
+    engine.close()
+    assert message.partition(": ")[2] == "update app.py"

@@ -25,7 +25,7 @@ from gptwrite import commit, diff, evidence, subject
 from gptwrite.engines import open_engine
 from gptwrite.git import Commit
 from gptwrite.language import of_text
-from gptwrite.models import resolve
+from gptwrite.models import BUILTIN, resolve
 from gptwrite.settings import load_settings
 from gptwrite.template import Library
 
@@ -87,7 +87,10 @@ def main() -> int:
         changes = diff.parse_text(row["text"])
         language = of_text(subject.read(row["summary"]).text) or "en"
         log = log_of.get(row.get("source", ""), ())
-        wishes = commit.Wishes(options.style, language, sampling={"seed": 1}, log=log)
+        wishes = commit.Wishes(
+            options.style, language, sampling={"seed": 1}, log=log,
+            keeps_to_diff=settings.model == BUILTIN,
+        )  # fmt: skip
         start = time.perf_counter()
         fixed = subject.fixed(changes, language)
         if fixed:
