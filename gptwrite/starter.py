@@ -37,6 +37,7 @@ NOTED_SAMPLING = {"temperature": 0.3, "repeat_penalty": 1.0}
 ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "translate")
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
+LEAST_SHARE = 0.7  # of the length asked for, below which the reader is told
 LONGEST_NAME = 24  # characters of a topic that a stand-in can stand for
 STAND_IN, STAND_IN_ACT = "台阶", "叠衣服"
 LIKELY, SURE = 0.5, 1.0  # how near a function is that is likely, or surely, the one meant
@@ -260,6 +261,11 @@ def weakness(job: Job) -> str:
     if name in NOTED_TASKS and not job.inputs.text:
         return say(f"The built-in model has no notes on “{topic}”: what it says is general.",
                    f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。")  # fmt: skip
+    if name in NOTED_TASKS and (found := find_topic(job.inputs.topic)):
+        most = sum(len(fact[0]) for facts in found.facts.values() for fact in facts)
+        if int(job.values.get("length") or 0) * LEAST_SHARE > most:
+            return say(f"The notes on “{topic}” are enough for some {most} characters.",
+                       f"关于“{topic}”的资料只够写约 {most} 字。")  # fmt: skip
     if name not in ABLE_TASKS:
         return say(f"The built-in model is poor at `{name}`: a larger one does it well.",
                    f"内置模型不擅长 {name}；更大的模型可以做好。")  # fmt: skip

@@ -153,3 +153,12 @@ def test_a_long_text_is_summarized_in_its_own_sentences(
     own = [set(checks.pairs(sentence)) for sentence in checks.sentences(text)]
     for sentence in said:
         assert max(checks.share(sentence, known) for known in own) >= 0.9
+
+
+def test_the_program_says_when_its_notes_are_short_of_the_length(
+    gptwrite: Callable[..., Ran],
+) -> None:
+    env = {"GPTWRITE_STARTER_NOTE": "true"}
+    arguments = ["article", "火锅", "--max-tokens", "8", "--length"]
+    assert "enough for some" in gptwrite([*arguments, "2000"], env=env).err
+    assert "enough for some" not in gptwrite([*arguments, "500"], env=env).err
