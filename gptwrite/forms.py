@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gptwrite import prosody
 from gptwrite.engines.base import Form
 
 
@@ -17,7 +18,8 @@ class Verse:
     """Classical verse: `lines` lines of `width` characters, two to a couplet.
 
     Written as couplets "前句，后句。" one below the other. No character comes more than
-    `most_repeats` times, and no line twice.
+    `most_repeats` times, and no line twice. It rhymes; and who writes it character by character is
+    held to its tones too. A whole poem is not refused for its tones: good poets broke them.
     """
 
     width: int
@@ -25,6 +27,19 @@ class Verse:
     most_repeats: int = 3
 
     def accepts(self, prefix: str) -> bool:
+        """Return whether `prefix` is right so far.
+
+        That is enough to be completed: no rhyme asks for more than its line's last character.
+        """
+        return self._measures(prefix) and prosody.obeys(_lines(prefix), self.width)
+
+    def is_complete(self, text: str) -> bool:
+        ends = [line[-1] for line in _lines(text)]
+        is_whole = len(text) == len(self._skeleton())
+        return is_whole and self._measures(text) and prosody.rhymes(ends)
+
+    def _measures(self, prefix: str) -> bool:
+        """Return whether characters and marks stand where they should, and what repeats may."""
         expected = self._skeleton()
         if len(prefix) > len(expected):
             return False
@@ -39,9 +54,6 @@ class Verse:
             return False
         whole = [line for line in _lines(prefix) if len(line) == self.width]
         return len(whole) == len(set(whole))
-
-    def is_complete(self, text: str) -> bool:
-        return len(text) == len(self._skeleton()) and self.accepts(text)
 
     def _skeleton(self) -> str:
         couplet = "字" * self.width + "，" + "字" * self.width + "。"

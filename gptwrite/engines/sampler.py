@@ -15,7 +15,7 @@ from gptwrite.language import say
 
 DRY_BASE, DRY_ALLOWED_LENGTH = 1.75, 2
 DRY_BREAKERS = (b"\n", b":", b'"', b"*", "。".encode(), "，".encode())
-FORM_TRIES = 512  # most tokens refused at one place before the form is given up
+FORM_TRIES = 8192  # most tokens refused at one place: all of ours, the best of larger vocabularies
 LARGEST_SEED = 2**32 - 2  # the library takes 2**32 - 1 to mean "random"
 
 
