@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gptwrite.engines import llama, sampler
+from gptwrite.engines import admission, sampler
 from gptwrite.engines.base import Message, Request, Sampling
 from gptwrite.engines.llama import LlamaEngine
 
@@ -87,7 +87,7 @@ def test_cutting_down_before_the_penalties_changes_nothing(
     def slow(api: Any, *rest: Any) -> Any:
         return sampler.build_chain(WithoutShortcut(api, sampling.get("top_k", 40)), *rest)
 
-    monkeypatch.setattr(llama, "build_chain", slow)
+    monkeypatch.setattr(admission, "build_chain", slow)
     assert [ids(engine, text, seed=seed, **sampling) for seed in range(5)] == fast
 
 
