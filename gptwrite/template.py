@@ -17,48 +17,20 @@ from typing import Any
 from gptwrite.engines.base import Message, Sampling
 from gptwrite.errors import TemplateError, UsageError
 from gptwrite.language import Language, say
+from gptwrite.variables import Text, Variable, read_variable
 from gptwrite.yaml_file import line_with, read_yaml, wrong_file
 
-Text = str | Mapping[str, str]
 INPUTS = ("topic", "text", "both")
 LONG_INPUT = ("map_reduce", "refine", "per_chunk", "error")
-TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 SAMPLING = {f.name for f in dataclasses.fields(Sampling)}
-RESERVED = ("topic", "text", "lang")
 KEYS = (
     "name", "help", "extends", "input", "system", "prompt", "answer", "completion",
     "variables", "sampling", "long_input", "part", "form", "show_answer",
 )  # fmt: skip
-VARIABLE_KEYS = ("type", "default", "help", "choices")
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A typed option of a task. `choices` maps each choice to its words by language."""
-
-    name: str
-    type: str
-    default: Any
-    help: Text
-    choices: Mapping[str, Text]
-
-    def check(self, value: Any) -> Any:
-        """Return `value` in the variable's type; raise `UsageError` where it does not fit."""
-        if self.choices and str(value) not in self.choices:
-            names = ", ".join(self.choices)
-            raise UsageError(
-                say(f"--{self.name} cannot be {value!r}.", f"--{self.name} 不能是“{value}”。"),
-                say(f"Choose one of: {names}.", f"可选：{names}。"),
-            )
-        try:
-            return value if self.type == "bool" else TYPES[self.type](value)
-        except ValueError:
-            raise UsageError(
-                say(
-                    f"--{self.name} must be of type {self.type}, not {value!r}.",
-                    f"--{self.name} 应为 {self.type} 类型，而不是“{value}”。",
-                )
-            ) from None
+# What a template's own computing raises: `range(10**9)`, a division by zero, a sum of words.
+COMPUTING = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,10 +127,19 @@ def _fill(template: Template, source: str, context: Mapping[str, Any]) -> str:
         line = line_with(template.path, name[0])
         problem = say(str(exc), f"没有“{name[0]}”这个变量：{exc}")
         raise wrong_file(template.path, line, problem) from exc
-    except JinjaError as exc:
-        at = "".join(source.splitlines()[getattr(exc, "lineno", 1) - 1 :][:1])
+    except (JinjaError, *COMPUTING) as exc:
+        number = getattr(exc, "lineno", None) or _line_of(exc)
+        at = "".join(source.splitlines()[number - 1 :][:1])
         line = line_with(template.path, at.strip())
         raise wrong_file(template.path, line, say(str(exc), f"模板有误：{exc}")) from exc
+
+
+def _line_of(error: Exception) -> int:
+    """Return the line of a Jinja template in which `error` was raised; 1 where none is known."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno or 1 for f in reversed(frames) if f.filename == "<template>"), 1)
 
 
 @lru_cache(maxsize=64)
@@ -319,7 +300,7 @@ def _build(
                 f"sampling.{key}",
                 say(f"sampling.{key} cannot be {value!r}", f"sampling.{key} 不能是“{value}”"),
             )
-    own = {str(n): _variable(str(n), v, fail) for n, v in (data.get("variables") or {}).items()}
+    own = {str(n): read_variable(str(n), v, fail) for n, v in (data.get("variables") or {}).items()}
     inherited = {v.name: v for v in base.variables} if base else {}
     plain = {k: v for k, v in data.items() if k not in ("extends", "variables", "sampling", "name")}
     start = dataclasses.asdict(base) if base else {}
@@ -348,52 +329,3 @@ def _is_text(value: Any) -> bool:
     if isinstance(value, dict):
         return set(value) <= {"en", "zh"} and all(isinstance(v, str) for v in value.values())
     return isinstance(value, str)
-
-
-def _variable(name: str, row: Any, fail: Any) -> Variable:
-    key = f"variables.{name}"
-    row = row if isinstance(row, dict) else {"default": row}
-    if name in RESERVED or not name.isidentifier():
-        raise fail(key, say(f"{name!r} cannot be the name of a variable", f"“{name}”不能作变量名"))
-    for part in row:
-        if part not in VARIABLE_KEYS:
-            raise fail(
-                f"{key}.{part}",
-                say(
-                    f"unknown key {part!r} of variable {name!r}", f"变量“{name}”有未知的键“{part}”"
-                ),
-            )
-    if "default" not in row:
-        raise fail(key, say(f"variable {name!r} has no default", f"变量“{name}”没有默认值"))
-    kind = row.get("type", "str")
-    if str(kind) not in TYPES:
-        raise fail(
-            f"{key}.type",
-            say(
-                f"type must be one of {', '.join(TYPES)}", f"type 应为其中之一：{', '.join(TYPES)}"
-            ),
-        )
-    choices = row.get("choices") or {}
-    if isinstance(choices, list):
-        choices = {str(choice): str(choice) for choice in choices}
-    if not isinstance(choices, dict):
-        raise fail(f"{key}.choices", say("choices must be a list", "choices 应为列表"))
-    default = row["default"]
-    if kind == "str":
-        default = str(default)
-    elif not isinstance(default, TYPES[kind]):
-        raise fail(
-            f"{key}.default",
-            say(
-                f"the default of {name!r} is not of type {kind}",
-                f"“{name}”的默认值不是 {kind} 类型",
-            ),
-        )
-    if choices and str(default) not in choices:
-        raise fail(
-            f"{key}.default",
-            say(
-                f"the default of {name!r} is not among its choices", f"“{name}”的默认值不在可选项中"
-            ),
-        )
-    return Variable(name, kind, default, row.get("help", ""), choices)

@@ -288,7 +288,8 @@ def test_the_variables_of_an_item_go_over_those_of_the_plan() -> None:
 
 
 def test_words_for_true_and_false_are_understood() -> None:
-    from gptwrite.template import Template, Variable
+    from gptwrite.template import Template
+    from gptwrite.variables import Variable
 
     switch = Variable("on", "bool", False, "", {})
     template = Template("t", Path(), "", variables=(switch,))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from conftest import Ran
 
 from gptwrite.cli.app import NAMES
@@ -13,6 +14,7 @@ from gptwrite.errors import TemplateError, UsageError
 from gptwrite.template import Library, render, template_folders
 
 OWN = Library([template_folders()[0]])
+COMPLETION = ("install_completion", "show_completion")  # of the program, not of a task
 BASE = "name: base\nhelp: h\nprompt: P {{ topic }}\nsampling: {temperature: 0.1}\n"
 
 
@@ -83,6 +85,8 @@ WRONG = [
     ("help: h\nprompt: x\nvariables:\n  1: a\n", 4, "cannot be the name"),
     ("help: h\nprompt: x\nvariables:\n  n: {default: a, type: [b]}\n", 4, "type must be"),
     ("help: h\nprompt: x\nvariables:\n  n: {default: a, choices: 3}\n", 4, "must be a list"),
+    ("help: h\nprompt: x\nvariables:\n  from: {default: a}\n", 4, "cannot be the name"),
+    ("help: h\nprompt: x\nvariables:\n  json: {default: a}\n", 4, "an option of every task"),
 ]
 
 
@@ -115,6 +119,9 @@ def test_a_wrong_file_is_told_in_chinese_too(
         ("{{ topic }} {{ nobody }}", 3, "'nobody' is undefined"),
         ("|-\n  first\n  {{ nobody }}", 5, "'nobody' is undefined"),
         ("|-\n  first\n  {% if %}x", 5, "Expected an expression"),
+        ("|-\n  first\n  {% for i in range(999999999) %}x{% endfor %}", 5, "Range too big"),
+        ("|-\n  first\n  {{ 1 / 0 }}", 5, "division by zero"),
+        ("|-\n  first\n  {{ topic + 1 }}", 5, "can only concatenate"),
     ],
 )
 def test_a_fault_in_a_prompt_is_found_with_its_line(
@@ -164,6 +171,39 @@ def test_a_users_file_takes_the_place_of_ours_and_may_extend_it(tmp_path: Path) 
     template = Library([template_folders()[0], mine]).load("article")
     assert render(template, "zh", "秋").messages[-1].content == "Mine 秋"
     assert {v.name for v in template.variables} == {"length", "tone", "audience"}
+
+
+def options_of_a_task() -> list[str]:
+    """Return every name of an option that the command of a task without variables has."""
+    from typer.main import get_command
+
+    from gptwrite.cli.tasks import add_task
+
+    app = typer.Typer()
+    add_task(app, OWN.load("ask"))
+    rows = get_command(app).params
+    flags = {flag for row in rows for flag in (*row.opts, *row.secondary_opts)}
+    long = {flag[2:].replace("-", "_") for flag in flags if flag.startswith("--")}
+    return sorted({*long, *(str(row.name) for row in rows), "help", "debug"} - set(COMPLETION))
+
+
+@pytest.mark.parametrize("name", options_of_a_task())
+def test_no_variable_has_the_name_of_an_option(tmp_path: Path, name: str) -> None:
+    content = f"help: h\nprompt: x\nvariables:\n  {name}: a\n"
+    with pytest.raises(TemplateError, match=r"t\.yaml:4: .* cannot be the name of a variable"):
+        library(tmp_path, t=content).load("t")
+
+
+def test_a_variable_with_an_options_name_is_told_by_check_and_by_the_command(
+    gptwrite: Callable[..., Ran], tmp_path: Path
+) -> None:
+    folder = tmp_path / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "t.yaml").write_text("help: h\nprompt: x\nvariables:\n  file: {default: a}\n")
+    checked = gptwrite(["prompts", "check", "t"])
+    assert checked.status == 1 and "t.yaml:4: 'file' cannot be" in checked.out
+    ran = gptwrite(["t", "x", "-m", "echo"])
+    assert ran.status == 1 and "t.yaml:4: 'file' cannot be" in ran.err
 
 
 @pytest.mark.parametrize("attack", ["{{ 7*7 }}", "{% for x in y %}", "$topic", "{{ lang }}", "{#"])

@@ -10,10 +10,10 @@ import typer
 
 from gptwrite.cli.options import parameter, setting_parameters, writing_parameters
 from gptwrite.errors import TemplateError
+from gptwrite.flags import WORDS
 from gptwrite.language import current, say
-from gptwrite.template import TYPES, Library, Template, pick
-
-WORDS = "words"
+from gptwrite.template import Library, Template, pick
+from gptwrite.variables import TYPES
 
 
 def add_task(app: typer.Typer, template: Template) -> None:
@@ -80,9 +80,7 @@ def command_of(template: Template) -> Callable[..., None]:
         kind = TYPES[variable.type]
         flag = f"--{variable.name.replace('_', '-')}"
         rows.append(parameter(variable.name, kind, variable.default, (flag,), help_text))
-    common = [*writing_parameters(), *setting_parameters()]
-    taken = {row.name for row in rows}
-    rows += [row for row in common if row.name not in taken]
+    rows += [*writing_parameters(), *setting_parameters()]
     command.__signature__ = inspect.Signature(rows)  # type: ignore[attr-defined]
     command.__annotations__ = {row.name: row.annotation for row in rows}
     return command
