@@ -14,7 +14,7 @@ from typing import Any
 
 from gptwrite.engines.base import Engine, Finish, Request, Token
 from gptwrite.errors import ContextError, GptwriteError, UsageError
-from gptwrite.inputs import gather
+from gptwrite.inputs import arrange
 from gptwrite.items import Item
 from gptwrite.language import say
 from gptwrite.longtext import Reading
@@ -70,7 +70,7 @@ class Work:
 def job_of(plan: Plan, item: Item) -> Job:
     """Return the job of an item; raise `GptwriteError` where it is not one."""
     topic = item.topic or plan.instruction
-    inputs = gather(plan.template, [topic] if topic else [], [], item.text)
+    inputs = arrange(plan.template, topic, item.text)
     lang = item.lang or plan.lang
     language = chosen_language(lang, inputs)
     values = {**plan.values, **typed(plan.template, item.variables)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,13 +31,13 @@ def read_stdin() -> str:
 
 
 def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdin: str) -> Inputs:
-    """Return the input of `template`; raise `UsageError` when there is none.
+    """Return what the command line gives `template`; raise `UsageError` when that is nothing.
 
-    One source alone is what the task works on: its topic, or its text. Words beside material are
-    the instruction. A word `-` stands for standard input.
+    A word `-` stands for standard input. A lone word that is a file here is taken for a slip: the
+    one who means the name can pipe it in.
     """
     asked_stdin = "-" in words
-    argument = " ".join(word for word in words if word != "-").strip()
+    argument = " ".join(word for word in words if word != "-")
     texts = [(path.name, read_text(path).strip()) for path in files]
     named = "\n\n".join(f"{name}:\n{text}" for name, text in texts if text)
     material = "\n\n".join(part for part in (stdin.strip("\n"), named) if part.strip())
@@ -44,6 +46,28 @@ def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdi
             say("Standard input is empty.", "标准输入是空的。"),
             say("Pipe a text in, or leave out the `-`.", "请用管道输入文字，或去掉 `-`。"),
         )
+    if template.input != "topic" and not material and len(words) == 1 and _is_file(argument):
+        raise UsageError(
+            say(
+                f"{argument} is a file here: did you mean `--file {argument}`?",
+                f"{argument} 是这里的文件：是否要写 `--file {argument}`？",
+            ),
+            say(
+                "To write about the name itself, pipe it in.",
+                "若要写的就是这个名字，请用管道输入。",
+            ),
+        )
+    return arrange(template, argument, material)
+
+
+def arrange(template: Template, argument: str, material: str) -> Inputs:
+    """Return the input of `template`; raise `UsageError` when there is none.
+
+    One source alone is what the task works on: its topic, or its text. Words beside material are
+    the instruction.
+    """
+    argument = argument.strip()
+    material = material.strip("\n") if material.strip() else ""
     if template.input == "text":
         topic, text = (argument, material) if material else ("", argument)
     else:
@@ -62,6 +86,13 @@ def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdi
             say("Give one of the two.", "请只给一种。"),
         )
     return Inputs(topic, text)
+
+
+def _is_file(word: str) -> bool:
+    """Whether `word` can be nothing but a file: it is one, and has an ending or a folder."""
+    with contextlib.suppress(OSError, ValueError):  # a text is too long for a file's name
+        return bool(Path(word).suffix or os.sep in word) and Path(word).is_file()
+    return False
 
 
 def stdin_is_tty() -> bool:
