@@ -39,8 +39,10 @@ def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdi
     asked_stdin = "-" in words
     argument = " ".join(word for word in words if word != "-")
     texts = [(path.name, read_text(path).strip()) for path in files]
-    named = "\n\n".join(f"{name}:\n{text}" for name, text in texts if text)
-    material = "\n\n".join(part for part in (stdin.strip("\n"), named) if part.strip())
+    texts = [(name, text) for name, text in texts if text]
+    # Of a single file the name tells nothing, and a small model would repeat it.
+    read = [f"{name}:\n{text}" if len(texts) > 1 else text for name, text in texts]
+    material = "\n\n".join(part for part in (stdin.strip("\n"), *read) if part.strip())
     if asked_stdin and not stdin.strip():
         raise UsageError(
             say("Standard input is empty.", "标准输入是空的。"),

@@ -64,3 +64,12 @@ def test_a_slip_is_wrong_usage(folder: Path, gptwrite: Run) -> None:
     ran = gptwrite(["summary", "cn.txt", "-m", "echo"], cwd=folder)
     assert (ran.status, ran.out) == (2, "") and "`--file cn.txt`" in ran.err
     assert "文字" in gptwrite(["summary", "--file", "cn.txt", "-m", "echo"], cwd=folder).out
+
+
+def test_files_are_named_only_where_there_are_several(folder: Path) -> None:
+    (folder / "empty.txt").write_text(" \n", encoding="utf-8")
+    files = [Path("cn.txt"), Path("empty.txt")]
+    assert gather(OWN.load("summary"), [], files, "") == Inputs(text="文字")
+    assert gather(OWN.load("summary"), ["x"], files, "piped") == Inputs("x", "piped\n\n文字")
+    both = gather(OWN.load("summary"), [], [*files, Path("plain")], "piped")
+    assert both.text == "piped\n\ncn.txt:\n文字\n\nplain:\n文字"
