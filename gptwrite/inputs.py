@@ -30,13 +30,23 @@ def read_stdin() -> str:
     return decode(sys.stdin.buffer.read(), say("standard input", "标准输入"))
 
 
+def read_terminal() -> str:
+    """Return what the user types until Ctrl-D; empty where standard input is no terminal."""
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        return ""
+    print(say("Type the text; Ctrl-D ends it.", "请输入文字，以 Ctrl-D 结束。"), file=sys.stderr)
+    return decode(sys.stdin.buffer.read(), say("standard input", "标准输入"))
+
+
 def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdin: str) -> Inputs:
     """Return what the command line gives `template`; raise `UsageError` when that is nothing.
 
-    A word `-` stands for standard input. A lone word that is a file here is taken for a slip: the
+    A word `-` stands for standard input, also where that is a terminal. A lone word that is a file here is taken for a slip: the
     one who means the name can pipe it in.
     """
     asked_stdin = "-" in words
+    if asked_stdin and not stdin:
+        stdin = read_terminal()
     argument = " ".join(word for word in words if word != "-")
     texts = [(path.name, read_text(path).strip()) for path in files]
     texts = [(name, text) for name, text in texts if text]

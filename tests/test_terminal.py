@@ -99,6 +99,32 @@ def test_lines_fit_an_80_column_window() -> None:
     assert all(2 * len(line.strip()) <= 80 for line in lines)
 
 
+def test_a_lone_dash_reads_what_is_typed() -> None:
+    child = spawn(["ask", "-", "-m", "echo", "-q", "--plain"])
+    child.setecho(False)
+    child.expect_exact("Type the text; Ctrl-D ends it.\r\n")
+    child.send("第一行\n第二行\n")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, child.before) == (0, "第一行\r\n第二行\r\n")
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "said"),
+    [("sendeof", 2, "Error: Standard input is empty."), ("sendintr", 130, "")],
+)
+def test_nothing_typed_is_no_text_and_ctrl_c_leaves(act: str, status: int, said: str) -> None:
+    child = spawn(["ask", "-", "-m", "echo", "-q"])
+    child.setecho(False)
+    child.expect_exact("Type the text; Ctrl-D ends it.\r\n")
+    getattr(child, act)()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == status
+    assert said in child.before and "Traceback" not in child.before
+
+
 def test_ctrl_c_keeps_the_text_and_restores_the_terminal(models: Callable[..., Path]) -> None:
     model = models("qwen2", context_length=100_000, layers=4, is_endless=True)
     child = spawn(
