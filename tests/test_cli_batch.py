@@ -302,6 +302,50 @@ def test_an_interrupt_keeps_what_is_finished(
         parsed((folder / out).read_text(encoding="utf-8"))
 
 
+INTERRUPTING = """
+import os, signal, sys
+from gptwrite.cli import main
+from gptwrite.engines import library
+
+api, (name, times) = library.load(), sys.argv.pop(1).split()
+function, keep = getattr(api, name), library._keep
+
+def noisy(level, text, data):
+    for _ in range(counts.pop() if counts else 0):
+        os.kill(os.getpid(), signal.SIGINT)
+    keep(level, text, data)
+
+def interrupting(*arguments):
+    counts.append(int(times))
+    callback(2, b"as C logs", None)
+    return function(*arguments)
+
+counts = []
+callback = api.llama_log_callback(noisy)
+api.llama_log_set(callback, None)
+setattr(api, name, interrupting)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("llama_model_load_from_file", 0), ("llama_init_from_model", 0), ("llama_model_free", 3)],
+)
+def test_an_interrupt_while_the_model_loads_or_closes_ends_the_run(
+    models: Callable[..., Path], folder: Path, name: str, written: int, times: int
+) -> None:
+    write_inputs(folder / "in", 3)
+    command = [sys.executable, "-c", INTERRUPTING, f"{name} {times}", "batch", "ask", "in",
+               "--out", "out", "-m", str(models()), "--max-tokens", "4"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    (line,) = (line for line in done.stderr.splitlines() if not line.endswith("/3"))
+    assert line.startswith(f"Stopped. {written} written")
+    assert line.endswith(" The same command goes on from here.")
+
+
 def test_an_interrupt_while_waiting_for_rows_ends_the_run(folder: Path) -> None:
     with subprocess.Popen([*MODULE, "ask", *ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gptwrite.batch import Alone, Outcome, Plan
     from gptwrite.engines.base import Engine
     from gptwrite.items import Item
+    from gptwrite.longtext import Reading
     from gptwrite.models import ModelSpec
     from gptwrite.settings import Settings
     from gptwrite.terminal import Terminal
@@ -92,8 +93,20 @@ def _options() -> list[inspect.Parameter]:
 
 def run(options: dict[str, Any]) -> int:
     """Do the batch and return the exit status; raises `GptwriteError` for what a user can mend."""
-    from gptwrite.batch import Batch
     from gptwrite.cli.interrupt import cancelling
+
+    opened: list[Engine] = []
+
+    def cancel() -> None:
+        for engine in opened:
+            engine.cancel()
+
+    with cancelling(cancel) as interrupted:
+        return _run(options, opened, interrupted)
+
+
+def _run(options: dict[str, Any], opened: list[Engine], interrupted: Callable[[], bool]) -> int:
+    from gptwrite.batch import Batch
     from gptwrite.engines import open_engine
     from gptwrite.errors import ExitCode
     from gptwrite.items import count_files, numbered
@@ -112,23 +125,20 @@ def run(options: dict[str, Any]) -> int:
     results = open_results(options["out"], options["suffix"], options["force"], terminal.out)
     folder = Path(options["out"]) if isinstance(results, Folder) else None
     how = Reading(options["jobs"], partials_of(spec, settings))
-    opened: list[Engine] = []
     weaknesses: dict[str, None] = {}
 
     def open_model() -> Engine:
         opened.append(open_engine(spec, settings))
         return opened[0]
 
-    def cancel() -> None:
-        for engine in opened:
-            engine.cancel()
-
     try:
         items = _items(arguments, options, folder)
         is_stream = isinstance(results, Stream)
         is_bar = terminal.err_is_tty and not (is_stream and terminal.out_is_tty)
         total = None if items is None else count_files(arguments, options["pattern"], folder)
-        with cancelling(cancel) as interrupted, Progress(terminal, total, is_bar) as progress:
+        progress = Progress(terminal, total, is_bar)
+        # A second Ctrl-C breaks off what the first did not end, and is heard here.
+        with suppress(KeyboardInterrupt), progress:
             batch = Batch(
                 plan,
                 numbered(items or _stdin_items(options["jobs"]), unique=not is_stream),
@@ -142,13 +152,8 @@ def run(options: dict[str, Any]) -> int:
             for outcome in batch.run():
                 progress.count(keep(results, outcome))
     finally:
-        try:
-            results.close()
-        finally:
-            for engine in opened:
-                engine.close()
-            if how.partials:
-                how.partials.shrink()
+        with suppress(KeyboardInterrupt):
+            _close(results, opened, how)
     for engine in opened:
         for note in engine.stats.notes:
             terminal.note(say("Note: ", "注意：") + note)
@@ -158,6 +163,16 @@ def run(options: dict[str, Any]) -> int:
     if interrupted():
         return ExitCode.INTERRUPTED
     return ExitCode.ERROR if progress.failed else ExitCode.OK
+
+
+def _close(results: Any, opened: list[Engine], how: Reading) -> None:
+    try:
+        results.close()
+    finally:
+        for engine in opened:
+            engine.close()
+        if how.partials:
+            how.partials.shrink()
 
 
 def keep(results: Any, outcome: Outcome) -> Outcome:

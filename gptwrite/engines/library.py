@@ -9,8 +9,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import signal
 import sys
+import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Levels of ggml_log: 1 debug, 2 info, 3 warning, 4 error, 5 continuation of the line before.
@@ -29,7 +33,34 @@ def _keep(level: int, text: bytes, _user_data: object) -> None:
     del _log[:-LOG_LINES]
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back while C runs that logs; their handlers run when the block ends.
+
+    Python runs a handler at its next instruction. That would be in `_keep`, out of which nothing
+    can be raised: it would be printed, and the Ctrl-C lost. Outside the main thread, where no
+    handler runs, nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                handlers[number] = handler
+                signal.signal(number, lambda number, _frame: held.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for signalled in held:
+            signal.raise_signal(signalled)
+
+
 @functools.cache
+@undisturbed()
 def load() -> Any:
     """Return the module of llama.cpp's C functions, loaded quietly.
 

@@ -135,6 +135,7 @@ class LoadedModel:
             f"{gpus[0].name if gpus else 'gpu'} ({min(self.gpu_layers, self.n_layers + 1)} layers)"
         )
 
+    @library.undisturbed()
     def _load(self) -> Any:
         has_gpu = bool(self.api.llama_supports_gpu_offload())
         layers = self.options.gpu_layers if has_gpu else 0
@@ -175,6 +176,7 @@ class LoadedModel:
         """Return about how many bytes the cache of `cells` tokens takes."""
         return cells * self.header.kv_bytes_per_token()
 
+    @library.undisturbed()
     def open_context(self, each: int, layout: Layout, threads: int) -> Any:
         """Return a context with `each` cells a sequence, a multiple of PAD; frees the one before."""
         cells = each * layout.sequences
@@ -322,11 +324,13 @@ class LoadedModel:
     def is_aborted(self) -> bool:
         return bool(self._abort.value)
 
+    @library.undisturbed()
     def close_context(self) -> None:
         if self.context:
             self.api.llama_free(self.context)
             self.context, self.cells = None, 0
 
+    @library.undisturbed()
     def close(self) -> None:
         self.close_context()
         if self.model:
