@@ -82,9 +82,12 @@ class ContextError(EngineError):
     `prompt_tokens` and `context_length` are counts of tokens.
     """
 
-    def __init__(self, prompt_tokens: int, context_length: int, hint: str = "") -> None:
+    def __init__(
+        self, prompt_tokens: int, context_length: int, hint: str = "", message: str = ""
+    ) -> None:
         super().__init__(
-            say(
+            message
+            or say(
                 f"The prompt has {prompt_tokens} tokens; the context holds {context_length}.",
                 f"提示有 {prompt_tokens} 个词元；上下文只能容纳 {context_length} 个。",
             ),

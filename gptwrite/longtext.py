@@ -81,12 +81,17 @@ def _free(engine: Engine, ask: Ask) -> int:
     """Return the tokens of the context beside the instruction; raise `ContextError` for too few."""
     instruction = engine.count_prompt(ask(""))
     free = engine.context_length - instruction - MARGIN_TOKENS
-    if free * 2 // 5 < SHORTEST_CHUNK:
+    missing = -(-SHORTEST_CHUNK * 5 // 2) - free
+    if missing > 0:
+        held, least = engine.context_length, engine.context_length + missing
         raise ContextError(
             instruction,
-            engine.context_length,
-            say("The instruction alone fills the context: shorten it.",
-                "仅指令就已占满上下文：请缩短指令。"),
+            held,
+            say(f"Give it at least {least} tokens (--context {least}), or shorten the instruction.",
+                f"请至少给 {least} 个词元（--context {least}），或缩短指令。"),
+            say(f"The context of {held} tokens is too small to read a text in parts beside "
+                f"the instruction's {instruction}.",
+                f"上下文只有 {held} 个词元，除指令的 {instruction} 个外，不足以分部分阅读文字。"),
         )  # fmt: skip
     return free
 

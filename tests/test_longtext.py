@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +174,19 @@ def test_an_instruction_that_fills_the_context_is_named() -> None:
     with pytest.raises(ContextError) as caught:
         list(write(asked, EchoEngine(300)))
     assert "instruction" in caught.value.hint
+
+
+@pytest.mark.parametrize("task", ["article", "summary", "polish"])
+def test_a_context_that_is_too_small_is_told_the_least_it_must_have(task: str) -> None:
+    with pytest.raises(ContextError) as caught:
+        list(write(job(task, "春天来了。" * 200), EchoEngine(60)))
+    assert "context of 60 tokens is too small" in caught.value.message
+    match = re.search(r"at least (\d+) tokens \(--context (\d+)\)", caught.value.hint)
+    assert match and match[1] == match[2]
+    least = int(match[1])
+    assert text_of(write(job(task, "春天来了。" * 200), EchoEngine(least)))
+    with pytest.raises(ContextError, match=f"context of {least - 1} tokens is too small"):
+        list(write(job(task, "春天来了。" * 200), EchoEngine(least - 1)))
 
 
 def test_a_long_topic_is_condensed_too() -> None:
