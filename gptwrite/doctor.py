@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gptwrite import __version__, machine, store
+from gptwrite.endpoint import Endpoint, parse_endpoint
 from gptwrite.engines import devices, library
 from gptwrite.errors import GptwriteError
 from gptwrite.language import say
@@ -27,11 +28,17 @@ from gptwrite.settings import FIELDS, Settings, config_file, load_settings
 WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 GPU_BACKENDS = ("CUDA", "ROCm", "HIP", "Vulkan", "Metal", "MTL", "SYCL", "OpenCL", "MUSA", "CANN")
 PLACE = re.compile(r"[/~\\.]|[a-z]:[/\\]|(?:file|https?):", re.IGNORECASE)
+ENDPOINT_SECONDS = 3.0  # to wait for a server, which writes nothing here
 PRIVATE = ("endpoint",)  # settings whose value stays out of a report
 
 
-def examine(gather_templates: Callable[[], dict[str, str]] | None = None) -> dict[str, Any]:
-    """Return the report: a section for each subject. Never raises for what is wrong: it says so."""
+def examine(
+    gather_templates: Callable[[], dict[str, str]] | None = None, is_offline: bool = False
+) -> dict[str, Any]:
+    """Return the report: a section for each subject. Never raises for what is wrong: it says so.
+
+    Asks the endpoint, where one is set, whether it answers; `is_offline` opens no connection.
+    """
     problems: list[str] = []
     report: dict[str, Any] = {
         "gptwrite": __version__,
@@ -43,7 +50,7 @@ def examine(gather_templates: Callable[[], dict[str, str]] | None = None) -> dic
     report["machine"] = _machine()
     report["threads"] = _threads()
     report["models"] = _models(problems)
-    report["config"] = _config(problems)
+    report["config"] = _config(problems, is_offline)
     broken = (gather_templates or broken_templates)()
     report["templates"] = {"broken": {name: _tidy(text) for name, text in broken.items()}}
     problems += [say(f"template {name} does not load", f"模板 {name} 无法加载") for name in broken]
@@ -169,7 +176,7 @@ def _models(problems: list[str]) -> dict[str, Any]:
     }
 
 
-def _config(problems: list[str]) -> dict[str, Any]:
+def _config(problems: list[str], is_offline: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"file": _tidy(str(config_file())), "exists": config_file().exists()}
     try:
         settings = load_settings()
@@ -181,7 +188,60 @@ def _config(problems: list[str]) -> dict[str, Any]:
         for name in FIELDS
         if getattr(settings, name) != getattr(Settings(), name)
     }
+    if settings.endpoint:
+        return found | _endpoint(settings, problems, is_offline or settings.offline)
+    if not has_model(settings):
+        name = _setting("model", settings.model)
+        problems.append(
+            say(f"the model {name} of the settings is not here: see `gptwrite models list`",
+                f"设置中的模型 {name} 不在本机：见 `gptwrite models list`")
+        )  # fmt: skip
     return found
+
+
+def has_model(settings: Settings) -> bool:
+    """Return whether the model of the settings can be found on this machine."""
+    from gptwrite.models import resolve
+
+    try:
+        spec = resolve(settings.model, settings)
+    except GptwriteError:
+        return False
+    return spec.engine != "llama" or Path(spec.location).is_file()
+
+
+def _endpoint(settings: Settings, problems: list[str], is_offline: bool) -> dict[str, Any]:
+    try:
+        endpoint = parse_endpoint(settings.endpoint)
+    except GptwriteError as error:
+        problems.append(error.message)
+        return {}
+    if is_offline:
+        return {}
+    does_answer = answers(endpoint)
+    if not does_answer:
+        problems.append(
+            say("the endpoint of the settings does not answer", "设置中的服务器没有应答")
+        )
+    return {"endpoint_answers": does_answer}
+
+
+def answers(endpoint: Endpoint, seconds: float = ENDPOINT_SECONDS) -> bool:
+    """Return whether there is any answer within `seconds`; no key is sent, so it may be a no."""
+    import httpx
+
+    try:
+        # As in the engine: proxies and certificates are for other machines, and TLS.
+        with httpx.stream(
+            "GET",
+            f"{endpoint.base}/models",
+            trust_env=not endpoint.is_loopback,
+            verify=endpoint.is_encrypted,
+            timeout=seconds,
+        ):
+            return True
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        return False
 
 
 def _setting(name: str, value: object) -> str:

@@ -314,13 +314,14 @@ def test_doctor_says_what_it_finds_and_keeps_the_home_folder_out(
     gptwrite: Run, models: Model
 ) -> None:
     ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", models("qwen2").read_bytes())  # fmt: skip
-    gptwrite(["config", "set", "endpoint", "http://secret.example/v1"])
+    gptwrite(["config", "set", "endpoint", "http://127.0.0.1:9/secret"])
     prompts = Path(os.environ["GPTWRITE_CONFIG_DIR"]) / "prompts"
     prompts.mkdir(parents=True)
     (prompts / "broken.yaml").write_text("name: [", encoding="utf-8")
     data = str(Path.home() / "data")
     ran = gptwrite(["doctor", "--json"], env={"HF_TOKEN": "hf_secret", "GPTWRITE_DATA_DIR": data})
     report = json.loads(ran.out)
+    assert ran.status == 1
     assert report["library"]["llama_cpp_python"]
     assert "CPU" in report["library"]["backends"]
     assert report["machine"]["devices"][0]["total_bytes"] > 0
@@ -330,7 +331,9 @@ def test_doctor_says_what_it_finds_and_keeps_the_home_folder_out(
     assert report["config"]["changed"] == {"endpoint": "(set)", "starter_note": "False"}
     assert list(report["templates"]["broken"]) == ["broken"]
     assert "template broken does not load" in report["problems"]
-    for private in ("secret", str(Path.home())):
+    assert "the endpoint of the settings does not answer" in report["problems"]
+    for private in ("secret", "127.0.0.1", str(Path.home())):
         assert private not in ran.out
     people = gptwrite(["doctor"])
+    assert people.status == 1
     assert "Problem: template broken does not load" in people.out

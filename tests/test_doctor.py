@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Ran
+from faulty_server import faulty_server, reply
 
 from gptwrite import doctor
 from gptwrite.cli.doctor import LABELS, show
+from gptwrite.endpoint import parse_endpoint
 from gptwrite.settings import config_file
 
 
@@ -68,7 +72,76 @@ def test_of_a_models_place_only_the_files_name_is_told(
     model: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPTWRITE_MODEL", model)
-    assert doctor.examine(dict)["config"]["changed"]["model"] == told
+    report = doctor.examine(dict)
+    assert report["config"]["changed"]["model"] == told
+    said = f"the model {told} of the settings is not here: see `gptwrite models list`"
+    assert said in report["problems"] and "acme" not in "".join(report["problems"])
+
+
+def test_a_model_that_is_here_is_no_problem(
+    models: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in ("echo", str(models("qwen2"))):
+        monkeypatch.setenv("GPTWRITE_MODEL", model)
+        assert not [said for said in doctor.examine(dict)["problems"] if "model" in said]
+
+
+def test_an_endpoint_is_asked_whether_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "the endpoint of the settings does not answer"
+    with faulty_server(reply(200, {})) as server:  # which knows no models: an answer all the same
+        monkeypatch.setenv("GPTWRITE_ENDPOINT", server.address)
+        report = doctor.examine(dict)
+        assert report["config"]["endpoint_answers"] is True and said not in report["problems"]
+        assert [asked.method for asked in server.asked] == ["GET"]
+        assert "authorization" not in server.asked[0].headers
+    report = doctor.examine(dict)
+    assert report["config"]["endpoint_answers"] is False and said in report["problems"]
+    report = doctor.examine(dict, is_offline=True)
+    assert "endpoint_answers" not in report["config"] and said not in report["problems"]
+    monkeypatch.setenv("GPTWRITE_OFFLINE", "1")
+    assert said not in doctor.examine(dict)["problems"]
+
+
+def test_a_server_that_is_silent_is_not_waited_for() -> None:
+    with faulty_server(reply(200, {})) as server:
+        monkey = lambda connection: server.over.wait(30)  # noqa: E731
+        server.next_step = lambda _asked: monkey  # type: ignore[method-assign]
+        assert not doctor.answers(parse_endpoint(server.address), seconds=0.2)
+
+
+def test_an_endpoint_that_is_no_address_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPTWRITE_ENDPOINT", "http://user:secret@host/v1")
+    report = doctor.examine(dict)
+    assert [said for said in report["problems"] if "holds a password" in said]
+    assert "secret" not in str(report)
+
+
+def test_the_status_says_whether_there_are_problems(
+    gptwrite: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = gptwrite(["doctor"])
+    assert ran.status == ("Problem: " in ran.out)
+    for flags in ([], ["--json"]):
+        ran = gptwrite(["doctor", *flags], env={"GPTWRITE_MODEL": "qwen9-nothing"})
+        assert ran.status == 1 and "the model qwen9-nothing of the settings" in ran.out
+    where = {"GPTWRITE_ENDPOINT": "http://127.0.0.1:9"}
+    assert "does not answer" in gptwrite(["doctor"], env=where).out
+    assert "does not answer" not in gptwrite(["doctor", "--offline"], env=where).out
+
+
+def test_help_the_version_and_doctor_run_beside_a_broken_configuration(
+    gptwrite: Callable[..., Ran],
+) -> None:
+    config_file().parent.mkdir(parents=True)
+    config_file().write_text("model = ", encoding="utf-8")
+    for arguments in (["--help"], ["--version"], ["article", "--help"], ["prompts", "list"]):
+        ran = gptwrite(arguments)
+        assert (ran.status, ran.err) == (0, "")
+    ran = gptwrite(["doctor"])
+    assert ran.status == 1 and ran.err == ""
+    assert "Problem: " in ran.out and "not valid TOML" in ran.out
+    ran = gptwrite(["article", "x"])
+    assert ran.status == 1 and "not valid TOML" in ran.err
 
 
 def fixed_keys(report: dict[str, Any]) -> set[str]:
@@ -88,6 +161,7 @@ def test_every_entry_has_a_name_for_people_in_both_languages(
 ) -> None:
     monkeypatch.delenv("GPTWRITE_STARTER_NOTE")
     monkeypatch.setattr(doctor, "wheel_kind", lambda: "cu124")
+    monkeypatch.setenv("GPTWRITE_ENDPOINT", "http://127.0.0.1:9")
     report = doctor.examine(dict)
     monkeypatch.setattr(doctor, "wheel_kind", lambda: "")
     keys = fixed_keys(report) | fixed_keys(doctor.examine(dict))

@@ -91,7 +91,8 @@ def test_nothing_but_pull_opens_a_socket_or_loads_what_could(
     data = models("qwen2").read_bytes()
     ollama(Path.home() / ".ollama/models", "registry.ollama.ai/library/q/1b", data)
     ran = guarded(arguments, GPTWRITE_OFFLINE=offline, GPTWRITE_MODEL="q:1b", HF_TOKEN="hf_x")
-    assert ran.returncode == 0, ran.stderr
+    # Where there is a GPU that the installed library cannot use, that is a problem to `doctor`.
+    assert ran.returncode == ("Problem: there is a GPU" in ran.stdout), ran.stderr
     assert "LOADED []" in ran.stderr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gptwrite.errors import ExitCode, GptwriteError
@@ -55,11 +56,9 @@ def _run(arguments: list[str]) -> int:
     from gptwrite.settings import config_file, read_config
 
     if "GPTWRITE_UI_LANGUAGE" not in os.environ:
-        try:
+        # Of a broken file the commands tell that need its settings; help and `doctor` still run.
+        with suppress(GptwriteError):
             language.choose(str(read_config(config_file()).get("ui_language", "auto")))
-        except GptwriteError:
-            if arguments[:1] not in (["config"], ["hook"]):
-                raise
     from typer.main import get_command
 
     from gptwrite.cli.usage import translate_help, usage_error

@@ -13,8 +13,8 @@ def add(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command(
         "doctor",
-        help=say("Check the installation: library, devices, models, settings.",
-                 "检查安装：推理库、设备、模型、设置。"),
+        help=say("Check the installation: library, devices, models, settings; exit 1 for a problem.",
+                 "检查安装：推理库、设备、模型、设置；有问题则以 1 退出。"),
     )(doctor)  # fmt: skip
 
 
@@ -27,19 +27,31 @@ def doctor(
                      "输出一个 JSON 对象，供报告问题；不含隐私"),
         ),
     ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", help=say("do not ask the server of the settings",
+                                           "不询问设置中的服务器")),
+    ] = False,
 ) -> None:  # fmt: skip
     import json
 
     from gptwrite.doctor import examine
 
-    report = examine()
+    report = examine(is_offline=offline)
+    problems = report["problems"]
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False, indent=1))
-        return
+    else:
+        tell(report, problems)
+    if problems:
+        raise typer.Exit(1)
+
+
+def tell(report: dict[str, Any], problems: list[str]) -> None:
+    """Print the report for people, the problems last."""
     for title, value in report.items():
         if title != "problems":
             show(title, value, "")
-    problems = report["problems"]
     typer.echo("")
     if not problems:
         typer.echo(say("No problems found.", "未发现问题。"))
@@ -86,6 +98,7 @@ LABELS = {
     "config": ("settings", "设置"),
     "file": ("file", "文件"),
     "exists": ("exists", "存在"),
+    "endpoint_answers": ("server answers", "服务器有应答"),
     "changed": ("changed", "已更改"),
     "templates": ("templates", "模板"),
     "broken": ("broken", "无法加载"),
