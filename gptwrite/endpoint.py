@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ from gptwrite.language import say
 
 OWN_KEY, COMMON_KEY = "GPTWRITE_API_KEY", "OPENAI_API_KEY"
 KEYRING_SERVICE = "gptwrite"
+HOST = re.compile(
+    r"[\w.-]+|[\da-fA-F:.]+(?:%[\w.-]+)?"
+)  # a name, in any script, or an IPv6 address
 CHAT_PATH = "/chat/completions"
 
 
@@ -60,7 +64,11 @@ def parse_endpoint(address: str, offline: bool = False) -> Endpoint:
             say(f"Give the plain address, and the key in {OWN_KEY}.",
                 f"请只写地址，密钥放在 {OWN_KEY} 中。"),
         )  # fmt: skip
-    if parts.scheme not in ("http", "https") or not host or not address.isprintable():
+    if (
+        parts.scheme not in ("http", "https")
+        or not HOST.fullmatch(host)
+        or not address.isprintable()
+    ):
         raise _not_an_address()
     path = parts.path.rstrip("/").removesuffix(CHAT_PATH) or "/v1"
     shown = f"[{host}]" if ":" in host else host

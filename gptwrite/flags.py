@@ -41,6 +41,21 @@ WRITING_FLAGS: dict[str, tuple[str, ...]] = {
     "show_thinking": ("--show-thinking",),
 }
 
+# Setting -> its flag at the commands that are not about writing.
+OTHER_FLAGS = {
+    "model_source": "--source",
+    "commit_style": "--style",
+    "commit_language": "--lang",
+    "commit_body": "--body",
+}
+
+
+def flag_of(setting: str) -> str:
+    """Return the flag that gives `setting` on the command line, as a message names it."""
+    if setting in SETTING_FLAGS:
+        return SETTING_FLAGS[setting][0][0].partition("/")[0]
+    return OTHER_FLAGS.get(setting, setting)
+
 
 def taken_names() -> frozenset[str]:
     """Return the names that no option of a task may have, as Python writes them."""

@@ -16,14 +16,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gptwrite.errors import ConfigError
+from gptwrite.errors import ConfigError, GptwriteError, UsageError
+from gptwrite.flags import flag_of
 from gptwrite.language import say
 
 PREFIX = "GPTWRITE_"
 
 
-def _setting(default: Any, en: str, zh: str, *choices: str, least: float | None = None) -> Any:
-    metadata = {"en": en, "zh": zh, "choices": choices, "least": least}
+def _setting(
+    default: Any,
+    en: str,
+    zh: str,
+    *choices: str,
+    least: float | None = None,
+    most: float = math.inf,
+) -> Any:
+    metadata = {"en": en, "zh": zh, "choices": choices, "least": least, "most": most}
     return field(default=default, metadata=metadata)
 
 
@@ -57,20 +65,22 @@ class Settings:
     gpu_layers: int = _setting(
         -1, "layers on the GPU; -1 takes all", "放到 GPU 的层数；-1 为全部", least=-1
     )
-    threads: int = _setting(0, "threads; 0 chooses", "线程数；0 为自动", least=0)
+    threads: int = _setting(0, "threads; 0 chooses", "线程数；0 为自动", least=0, most=1024)
     flash_attention: str = _setting(
         "measure", "flash attention", "flash attention", "measure", "auto", "on", "off"
     )
-    temperature: float | None = _setting(None, "temperature of sampling", "采样温度", least=0)
+    temperature: float | None = _setting(
+        None, "temperature of sampling", "采样温度", least=0, most=5
+    )
     top_k: int | None = _setting(None, "most likely tokens to choose from", "候选词元数", least=0)
     top_p: float | None = _setting(
-        None, "share of probability to choose from", "候选概率之和", least=0
+        None, "share of probability to choose from", "候选概率之和", least=0, most=1
     )
     min_p: float | None = _setting(
-        None, "least share of the likeliest token", "相对最大概率的下限", least=0
+        None, "least share of the likeliest token", "相对最大概率的下限", least=0, most=1
     )
     repeat_penalty: float | None = _setting(
-        None, "penalty on repetition; 1 is none", "重复惩罚；1 为无", least=0.01
+        None, "penalty on repetition; 1 is none", "重复惩罚；1 为无", least=0.01, most=10
     )
     dry_multiplier: float | None = _setting(
         None, "DRY penalty on repeated phrases; 0 is none", "DRY 重复短语惩罚；0 为无", least=0
@@ -157,7 +167,8 @@ def load_settings(
 ) -> Settings:
     """Return the settings in force; `flags` with value None are not set.
 
-    Raises `ConfigError` for an unknown key, a value of the wrong type, or invalid TOML.
+    Raises `ConfigError` for an unknown key, a value of the wrong type, or invalid TOML; for what a
+    flag cannot be, `UsageError`.
     """
     values = read_config(config_file())
     for key, text in (os.environ if environ is None else environ).items():
@@ -166,7 +177,7 @@ def load_settings(
             values[name] = parse(name, text, key)
     for name, value in (flags or {}).items():
         if value is not None:
-            values[name] = _check_value(name, value, say("command line", "命令行"))
+            values[name] = _check_value(name, value, flag_of(name), UsageError)
     return Settings(**values)
 
 
@@ -233,7 +244,7 @@ def check(name: str, value: Any, source: str) -> Any:
     }[kind]
     if not fits:
         raise _wrong(name, value, kind, source)
-    return _check_value(name, float(value) if kind == "float" else value, source)
+    return _check_value(name, float(value) if kind == "float" else value, _place(name, source))
 
 
 def parse(name: str, text: str, source: str) -> Any:
@@ -249,23 +260,43 @@ def parse(name: str, text: str, source: str) -> Any:
             value = {"str": str, "int": int, "float": float}[kind](text)
     except (ValueError, KeyError):
         raise _wrong(name, text, kind, source) from None
-    return _check_value(name, value, source)
+    return _check_value(name, value, _place(name, source))
 
 
-def _check_value(name: str, value: Any, source: str) -> Any:
+def _place(name: str, source: str) -> str:
+    return say(f"{source}: {name}", f"{source}：{name}")
+
+
+def _check_value(name: str, value: Any, place: str, kind: type[GptwriteError] = ConfigError) -> Any:
+    """Return `value` if the key `name` may have it; else raise an error of that kind."""
     choices = FIELDS[name].metadata["choices"]
     if choices and value not in choices:
-        raise ConfigError(
-            say(f"{source}: {name} cannot be {value!r}.", f"{source}：{name} 不能是“{value}”。"),
+        raise kind(
+            say(f"{place} cannot be {value!r}.", f"{place} 不能是“{value}”。"),
             say(f"Choose one of {', '.join(choices)}.", f"可选：{'、'.join(choices)}。"),
         )
-    least = FIELDS[name].metadata["least"]
-    if least is not None and not least <= value < math.inf:
-        raise ConfigError(
-            say(f"{source}: {name} cannot be {value}.", f"{source}：{name} 不能是 {value}。"),
-            say(f"The least is {least}.", f"最小为 {least}。"),
+    least, most = FIELDS[name].metadata["least"], FIELDS[name].metadata["most"]
+    if least is not None and not (least <= value <= most and math.isfinite(value)):
+        raise kind(
+            say(f"{place} cannot be {value}.", f"{place} 不能是 {value}。"),
+            say(f"The least is {least}.", f"最小为 {least}。")
+            if most == math.inf
+            else say(f"It may be from {least} to {most}.", f"可为 {least} 到 {most}。"),
         )
+    if name == "endpoint" and value:
+        _check_endpoint(value, place, kind)
     return value
+
+
+def _check_endpoint(address: str, place: str, kind: type[GptwriteError]) -> None:
+    from gptwrite.endpoint import parse_endpoint
+
+    try:
+        parse_endpoint(address)
+    except ConfigError as error:
+        raise kind(
+            say(f"{place}: {error.message}", f"{place}：{error.message}"), error.hint
+        ) from None
 
 
 def _wrong(name: str, value: Any, kind: str, source: str) -> ConfigError:

@@ -61,7 +61,7 @@ def test_style_and_language_are_settings(
 @pytest.mark.parametrize("option", ["--style", "--lang"])
 def test_a_wrong_choice_is_named(repository: Repository, option: str) -> None:
     ran = gptwrite(repository, "commit", option, "odd")
-    assert ran.returncode == 1 and "odd" in ran.stderr
+    assert ran.returncode == 2 and f"{option} cannot be 'odd'" in ran.stderr
 
 
 def test_commit_works_in_a_subfolder(repository: Repository) -> None:

@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_a_part_and_the_next_pull_goes_on(hub: HubServer) -> None:
         (["pull", "nothing-like-it"], 1, "no model"),
         (["pull", "hf:none/none"], 1, "no public model none/none"),
         (["pull", "hf:bad"], 2, "names no model"),
-        (["pull", "qwen3-4b", "--source", "elsewhere"], 1, "--source"),
+        (["pull", "qwen3-4b", "--source", "elsewhere"], 2, "--source"),
         (["pull", "qwen3-4b", "--sha256", "12"], 2, "64 hexadecimal"),
         (["pull", "qwen3-4b", "--offline"], 1, "offline"),
         (["use", "nothing-like-it"], 1, "no model"),

@@ -41,6 +41,8 @@ WRONG = [
     "https://example.com/v1?key=secret",
     "https://example.com/v1#secret",
     "secret@example.com",
+    "no address",
+    "https://a b.example/v1",
 ]
 
 

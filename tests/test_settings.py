@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Ran
 
-from gptwrite.errors import ConfigError
+from gptwrite.errors import ConfigError, UsageError
+from gptwrite.flags import flag_of
 from gptwrite.settings import FIELDS, Settings, config_file, load_settings, parse, write_setting
 
 
@@ -99,13 +100,74 @@ def test_a_broken_file_is_not_written_over(gptwrite: Callable[..., Ran]) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("parallel", "0"), ("max_tokens", "0"), ("temperature", "nan"), ("temperature", "inf")],
+    [
+        ("max_tokens", "0"),
+        ("temperature", "nan"),
+        ("temperature", "inf"),
+        ("temperature", "9.0"),
+        ("top_p", "3.0"),
+        ("min_p", "1.5"),
+        ("repeat_penalty", "0.0"),
+        ("threads", "-1"),
+    ],
 )
 def test_numbers_out_of_bounds_are_refused_from_everywhere(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} cannot be {value}"):
+    with pytest.raises(ConfigError, match=f"x: {name} cannot be {value}"):
         parse(name, value, "x")
-    with pytest.raises(ConfigError, match=f"{name} cannot be {value}"):
-        load_settings({name: float(value) if name == "temperature" else int(value)})
+    configure(f"{name} = {value}\n")
+    with pytest.raises(ConfigError, match=f"config.toml: {name} cannot be {value}"):
+        load_settings(environ={})
+    config_file().unlink()
+    flag = f"--{name.replace('_', '-')} cannot be {value}"
+    with pytest.raises(UsageError, match=flag):
+        load_settings({name: int(value) if value.lstrip("-").isdigit() else float(value)})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["article", "x", "--temperature", "-1"],
+        ["article", "x", "--top-p", "3"],
+        ["article", "x", "--threads", "-1"],
+        ["article", "x", "--endpoint", "ftp://example.com"],
+        ["batch", "article", "x.txt", "--temperature", "9"],
+        ["bench", "--threads", "-1"],
+        ["commit", "--style", "foo"],
+        ["commit", "--lang", "fr"],
+        ["models", "pull", "qwen3-4b", "--source", "foo"],
+    ],
+)
+def test_what_a_flag_cannot_be_is_wrong_usage(
+    gptwrite: Callable[..., Ran], arguments: list[str]
+) -> None:
+    ran = gptwrite(arguments)
+    flag, value = arguments[-2:]
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"Error: {flag}") and (value in ran.err or "ftp" in value)
+
+
+def test_a_negative_value_can_be_set(gptwrite: Callable[..., Ran]) -> None:
+    assert gptwrite(["config", "set", "gpu_layers", "-1"]).status == 0
+    assert gptwrite(["config", "get", "gpu_layers"]).out == "-1\n"
+    ran = gptwrite(["config", "set", "temperature", "-1"])
+    assert ran.status == 1 and "temperature cannot be -1.0" in ran.err
+    assert gptwrite(["config", "set", "--help"]).status == 0
+
+
+def test_an_endpoint_that_is_no_address_is_not_set(gptwrite: Callable[..., Ran]) -> None:
+    for address in ("no address", "ftp://example.com", "https://user:secret@example.com"):
+        ran = gptwrite(["config", "set", "endpoint", address])
+        assert ran.status == 1 and "secret" not in ran.err
+        assert ran.err.startswith("Error: config set: endpoint: The endpoint")
+    assert not config_file().exists()
+    assert gptwrite(["config", "set", "endpoint", "localhost:8000"]).status == 0
+    assert gptwrite(["config", "set", "endpoint", ""]).status == 0
+
+
+def test_every_flag_is_named_as_it_is_given() -> None:
+    assert [flag_of(name) for name in ("top_k", "cache", "dry_multiplier", "commit_style")] == [
+        "--top-k", "--cache", "--dry", "--style",
+    ]  # fmt: skip
 
 
 def test_the_interface_language_can_be_configured(gptwrite: Callable[..., Ran]) -> None:

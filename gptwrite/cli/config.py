@@ -27,7 +27,9 @@ def add(app: typer.Typer) -> None:
     )
     group.command("list", help=say("Show all settings in force.", "列出当前所有设置。"))(list_all)
     group.command("get", help=say("Show one setting.", "查看一项设置。"))(get)
-    group.command("set", help=say("Change a setting.", "修改一项设置。"))(set_)
+    # A value such as -1 is no option.
+    group.command("set", help=say("Change a setting.", "修改一项设置。"),
+                  context_settings={"ignore_unknown_options": True})(set_)  # fmt: skip
     group.command("unset", help=say("Go back to the default.", "恢复默认值。"))(unset)
     group.command("path", help=say("Show the file's path.", "显示配置文件的路径。"))(path)
     app.add_typer(group, name="config")

@@ -93,12 +93,11 @@ def commit(
     from gptwrite.engines.base import Engine
     from gptwrite.errors import GptwriteError, UsageError
     from gptwrite.propose import staged_message
-    from gptwrite.settings import load_settings, parse
+    from gptwrite.settings import load_settings
     from gptwrite.terminal import Terminal
 
-    flags = {"commit_style": style, "commit_language": lang}
-    named = {name: parse(name, value, "commit") for name, value in flags.items() if value}
-    settings = load_settings({**options, **named, "commit_body": body})
+    named = {"commit_style": style, "commit_language": lang, "commit_body": body}
+    settings = load_settings({**options, **named})
     if arguments and not apply:
         raise UsageError(
             say("Options for git need --apply.", "传给 git 的选项需要 --apply。"),

@@ -190,11 +190,9 @@ def pull(
 ) -> None:  # fmt: skip
     from gptwrite.progress import Progress
     from gptwrite.pull import pull as fetch
-    from gptwrite.settings import check, load_settings
+    from gptwrite.settings import load_settings
     from gptwrite.terminal import Terminal
 
-    if source is not None:
-        check("model_source", source, "--source")
     settings = load_settings({"offline": offline, "quiet": quiet, "model_source": source})
     terminal = Terminal(quiet=settings.quiet)
     try:
