@@ -95,6 +95,16 @@ def test_bad_rows_are_rows_with_an_error(gptwrite: Run, short_task: str) -> None
     assert "Failed: line-2: is not JSON" in ran.err
 
 
+def test_a_failure_keeps_its_id_whatever_the_message_holds(gptwrite: Run, short_task: str) -> None:
+    long = "word " * 9000
+    ids = ["4096", 4096, "The", "tokens", "1"]
+    stdin = "".join(json.dumps({"id": name, "text": long}) + "\n" for name in ids) + "{oops\n"
+    lines = gptwrite(["batch", short_task, *ECHO], stdin=stdin).err.splitlines()
+    failed = [line.removeprefix("Failed: ") for line in lines if line.startswith("Failed: ")]
+    assert [line.partition(": The prompt has ")[0] for line in failed[:-1]] == [*map(str, ids)]
+    assert failed[-1].startswith("line-6: is not JSON")
+
+
 def test_bad_files_are_reported_and_the_rest_is_written(
     gptwrite: Run, folder: Path, short_task: str
 ) -> None:

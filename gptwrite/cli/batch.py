@@ -309,7 +309,9 @@ class Progress:
         if error := outcome.error:
             self.failed += 1
             label = str(outcome.item.id)
-            text = error.message if label in error.message else f"{label}: {error.message}"
+            # What went wrong in reading names its place; elsewhere an id may be any word or number.
+            is_named = outcome.item.error is not None and label in error.message
+            text = error.message if is_named else f"{label}: {error.message}"
             text = say("Failed: ", "失败：") + safe(text)
             if self._bar:
                 self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
