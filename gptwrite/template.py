@@ -175,7 +175,11 @@ class Library:
 
     def names(self) -> list[str]:
         """Return the names of all tasks, without the parts that are only extended."""
-        return [name for name in self._files if not name.startswith("_")]
+        return [name for name in self.all_names() if not name.startswith("_")]
+
+    def all_names(self) -> list[str]:
+        """Return the names of all files, of the parts that are only extended as well."""
+        return list(self._files)
 
     def path(self, name: str) -> Path:
         """Return the file in force for `name`; raise `UsageError` for an unknown name."""

@@ -226,13 +226,33 @@ def test_an_unknown_variable_names_the_known_ones() -> None:
 
 def test_a_new_file_is_a_command_at_once(gptwrite: Callable[..., Ran]) -> None:
     made = gptwrite(["prompts", "new", "letter"])
-    assert made.status == 0 and Path(made.out.strip()).exists()
+    assert made.status == 0 and Path(made.out.strip()).exists() and made.err == ""
     assert gptwrite(["prompts", "check", "letter"]).out == "ok    letter\n"
     ran = gptwrite(["letter", "to Anna", "--tone", "warm", "-m", "echo", "-q"])
     assert ran.out == "Write in a warm tone: to Anna\n"
     assert "letter" in gptwrite(["--help"]).out
     assert "--tone" in gptwrite(["letter", "--help"]).out
     assert gptwrite(["prompts", "new", "letter"]).status == 2
+
+
+@pytest.mark.parametrize("name", ["article", "_writer"])
+def test_a_new_file_with_a_built_in_name_changes_nothing_yet_and_says_what_it_does(
+    gptwrite: Callable[..., Ran], name: str
+) -> None:
+    before = gptwrite(["article", "秋", "--tone", "lively", "--show-prompt"]).out
+    made = gptwrite(["prompts", "new", name])
+    assert made.status == 0
+    assert made.err.startswith(f"It stands in the place of the built-in {name} from now on")
+    file = Path(made.out.strip())
+    assert f"\nextends: {name}\nname: {name}\n" in file.read_text(encoding="utf-8")
+    assert gptwrite(["article", "秋", "--tone", "lively", "--show-prompt"]).out == before
+    assert gptwrite(["prompts", "check", name]).status == 0
+    if name == "article":
+        text = file.read_text(encoding="utf-8").replace("# prompt: |-\n# ", "prompt: |-\n ")
+        file.write_text(text, encoding="utf-8")
+        assert "Write of 秋." in gptwrite(["article", "秋", "--show-prompt"]).out
+    file.unlink()
+    assert gptwrite(["article", "秋", "--tone", "lively", "--show-prompt"]).out == before
 
 
 def test_one_broken_file_does_not_take_the_others_along(

@@ -10,7 +10,7 @@ from gptwrite.errors import GptwriteError, UsageError
 from gptwrite.files import write_atomically
 from gptwrite.language import current, say
 from gptwrite.settings import config_dir
-from gptwrite.template import Library, Template, pick, render
+from gptwrite.template import Library, Template, pick, render, template_folders
 
 NEW = """\
 # A writing task. `gptwrite prompts check {name}` tests it; then `gptwrite {name} "..."` runs it.
@@ -25,6 +25,16 @@ prompt: |-
 
   {{{{ text }}}}{{% endif %}}
 completion: "{{{{ topic }}}}\\n\\n"
+"""
+
+STAND_IN = """\
+# Stands in the place of the built-in {name}. What is not written here stays as it is there;
+# `gptwrite prompts check {name}` tests it.
+extends: {name}
+name: {name}
+# sampling: {{temperature: 0.7}}
+# prompt: |-
+#   Write of {{{{ topic }}}}.
 """
 
 
@@ -74,8 +84,16 @@ def new(name: str) -> None:
             say("Edit it, or choose another name.", "请编辑它，或换个名字。"),
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, NEW.format(name=name))
+    is_built_in = name in Library(template_folders()[:1]).all_names()
+    write_atomically(file, (STAND_IN if is_built_in else NEW).format(name=name))
     typer.echo(str(file))
+    if is_built_in:
+        typer.echo(
+            say(f"It stands in the place of the built-in {name} from now on; remove it to have "
+                "that back.",
+                f"从现在起它取代内置的 {name}；删除它即可恢复。"),
+            err=True,
+        )  # fmt: skip
 
 
 def check(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
