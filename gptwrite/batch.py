@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from gptwrite.engines.base import Engine, Finish, Request, Token
-from gptwrite.errors import ContextError, GptwriteError, UsageError
+from gptwrite.errors import ContextError, GptwriteError, UsageError, nothing_written
 from gptwrite.inputs import arrange
 from gptwrite.items import Item
 from gptwrite.language import say
@@ -262,7 +262,7 @@ class Batch:
         if token.finish:
             del self._active[number]
             if token.finish != "cancelled":
-                self._settle(Outcome(work.item, work.key, work.text, token.finish))
+                self._settle(_written(work, work.text, token.finish))
 
     def _write_alone(self, work: Work, engine: Engine) -> None:
         text, finish = "", None
@@ -274,7 +274,7 @@ class Batch:
             self._settle(Outcome(work.item, work.key, error=error))
             return
         if finish != "cancelled" and not self._is_stopped():
-            self._settle(Outcome(work.item, work.key, text, finish))
+            self._settle(_written(work, text, finish))
 
     def _settle(self, outcome: Outcome) -> None:
         light = replace(outcome.item, topic="", text="")  # it may wait long for its turn
@@ -288,3 +288,10 @@ class Batch:
             outcome = self._waiting.pop(self._head)
             self._head += 1
             yield outcome
+
+
+def _written(work: Work, text: str, finish: Finish | None) -> Outcome:
+    """Return the outcome of what was written: an error, where that is nothing."""
+    if not text.strip():
+        return Outcome(work.item, work.key, error=nothing_written(finish == "length"))
+    return Outcome(work.item, work.key, text, finish)

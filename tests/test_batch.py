@@ -317,3 +317,10 @@ def test_the_key_changes_with_whatever_changes_the_text() -> None:
         (plan(instruction="x"), item),
     ]
     assert len({base, *(key_of(*pair) for pair in changed)}) == len(changed) + 1
+
+
+def test_an_item_about_which_nothing_is_written_has_failed() -> None:
+    done = list(run(items(["a", "b"]), EchoEngine(answer=lambda message: " \n")))
+    assert [outcome.error.message for outcome in done if outcome.error] == [
+        "The model has written nothing."
+    ] * 2

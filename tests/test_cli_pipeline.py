@@ -343,3 +343,23 @@ def test_an_interrupt_while_reading_a_long_prompt_stops_it(models: Callable[...,
     _out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert b"Traceback" not in err
+
+
+def test_an_answer_without_a_text_is_an_error_and_saved_over_nothing(
+    gptwrite: Run, models: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A stop sequence at the first character leaves nothing of any answer."""
+    prompts = tmp_path / "config" / "prompts"
+    prompts.mkdir(parents=True)
+    (prompts / "mute.yaml").write_text(
+        'name: mute\nhelp: x\ninput: topic\nprompt: "{{ topic }}"\nsampling: {stop: ["a"]}\n',
+        encoding="utf-8",
+    )
+    file = tmp_path / "mine.py"
+    file.write_text("print(1)\n", encoding="utf-8")
+    ran = gptwrite(
+        ["run", "mute", "aaa", "-m", "echo", "-o", file],
+        env={"GPTWRITE_CONFIG_DIR": str(tmp_path / "config")},
+    )
+    assert (ran.status, ran.out) == (1, "") and "has written nothing" in ran.err
+    assert file.read_text(encoding="utf-8") == "print(1)\n"
