@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("cn.txt", "two words.txt", "plain", "in/plain"):
         (here / name).write_text("文字", encoding="utf-8")
     monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     return here
 
 
