@@ -136,7 +136,7 @@ def test_a_pdf_is_summarized(shell: Callable[[str], str]) -> None:
 
 def test_a_text_is_shown_and_kept(shell: Callable[[str], str]) -> None:
     shown = shell(recipe("| tee"))
-    assert shown.startswith("# ") and Path("autumn.md").read_text(encoding="utf-8") == shown
+    assert shown.startswith("# ") and Path("mid-autumn.md").read_text(encoding="utf-8") == shown
 
 
 def test_many_topics_go_through_xargs(shell: Callable[[str], str]) -> None:
