@@ -111,8 +111,9 @@ def loop(kind: str, path: Path, tokens: int) -> Callable[[], float]:
 
 
 def serve(kind: str, path: Path, tokens: int, connection: Connection) -> None:
-    """Decode whenever told to, and tell the speed."""
+    """Say that the model is loaded; then decode whenever told to, and tell the speed."""
     run = loop(kind, path, tokens)
+    connection.send(0.0)
     while connection.recv():
         connection.send(run())
 
@@ -124,6 +125,7 @@ def worker(kind: str, path: Path, tokens: int) -> Iterator[Callable[[], float]]:
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(kind, path, tokens, theirs))
     process.start()
+    ours.recv()  # no one measures while another still loads
 
     def run() -> float:
         ours.send(True)
