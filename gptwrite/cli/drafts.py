@@ -90,6 +90,8 @@ def write_drafts(
         raise errors[0]
     results = []
     for request, tokens in zip(requests, written, strict=True):
+        if not tokens:
+            continue  # stopped before it was begun
         beginning = request.answer if job.template.show_answer else ""
         result = Result(beginning, seed=request.sampling.seed, interrupted=is_stopped)
         thoughts = ""
@@ -105,7 +107,7 @@ def write_drafts(
         results.append(result)
     if how.trace:
         how.trace.texts = [result.text for result in results]
-    return results
+    return results or [Result(interrupted=is_stopped)]
 
 
 def _in_turn(
