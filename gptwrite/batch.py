@@ -19,7 +19,7 @@ from gptwrite.items import Item
 from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.template import Template
-from gptwrite.write import Job, build_request, chosen_language, is_long, write
+from gptwrite.write import Job, build_request, chosen_language, is_empty, is_long, write
 
 WINDOW = 256  # how many finished items may wait for an earlier one, where order is kept
 
@@ -292,6 +292,6 @@ class Batch:
 
 def _written(work: Work, text: str, finish: Finish | None) -> Outcome:
     """Return the outcome of what was written: an error, where that is nothing."""
-    if not text.strip():
+    if is_empty(work.job, text):
         return Outcome(work.item, work.key, error=nothing_written(finish == "length"))
     return Outcome(work.item, work.key, text, finish)

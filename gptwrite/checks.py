@@ -22,10 +22,12 @@ LIST = re.compile(r"^(?:-|\d+\.)|：$")
 LEAD_CHARACTERS = 12  # of a clause that leads to a fact
 SUMMARY_SHARE = 0.4  # of the text's length
 KEPT, LONGER = 0.75, 1.4  # share of the pairs that a text written anew keeps, and its length
+NEGATION = re.compile(r"[不没未无非别勿]|\b(?:not|no|never|cannot)\b|n't\b", re.IGNORECASE)
 NUMERAL = re.compile(r"[0-9]+|[一二三四五六七八九十百千万亿两]+")
 LEAST_SUMMARY = 40  # characters that a summary may have in any case
 SUPPORTED = 0.9  # share of the pairs of a clause of a summary that one sentence of the text has
-_SENTENCE = re.compile(r"(?:[^\n。！？.!?]|[.!?](?!\s|$))+[。！？.!?]?")
+_SENTENCE = re.compile(r"(?:[^\n。！？.!?]|[.!?](?!\s|$))+[。！？.!?]?[”’」』）)]*")
+WRAPPED = 20  # characters from which on a line without an end goes on in the next
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
 ROLE_WORDS = {
     "definition": "概念|介绍|印象|概述|认识|什么",
@@ -207,20 +209,47 @@ def on_the_word(topic: str, plain: Set[str]) -> Check:
 
 
 def kept(text: str) -> Check:
-    """Return the check of a text written anew: it says what `text` says, which else stands."""
+    """Return the check of a text written anew: it keeps every sentence, number and negation.
+
+    Else the text stands as it was.
+    """
     own = set(pairs(text))
 
     def allows(_before: str, unit: str) -> bool:
+        new = set(pairs(unit))
         is_as_long = 1 / LONGER <= len(unit.strip()) / max(1, len(text.strip())) <= LONGER
-        return is_as_long and min(share(unit, own), share(text, set(pairs(unit)))) >= KEPT
+        return (
+            is_as_long
+            and share(unit, own) >= KEPT
+            and all(share(sentence, new) >= KEPT for sentence in sentences(text))
+            and all(
+                sorted(pattern.findall(unit)) == sorted(pattern.findall(text))
+                for pattern in (NUMERAL, NEGATION)
+            )
+        )
 
     return Check(allows, lambda _before, _unit: text, is_whole=True)
 
 
+def unwrapped(text: str) -> str:
+    """Return `text` with the lines joined that were only broken to fit a width."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        before = lines[-1] if lines else ""
+        goes_on = len(before) >= WRAPPED and not re.search(
+            r"[。！？.!?：:”’」』]\s*$|^\s*[#\-*>|]", before
+        )
+        if goes_on and re.match(r"\s*\w", line) and not re.match(r"\s*\d+\.", line):
+            is_latin = before[-1].isascii() and line.lstrip()[0].isascii()
+            lines[-1] = before.rstrip() + (" " if is_latin else "") + line.lstrip()
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def sentences(text: str) -> list[str]:
     """Return the sentences and the list items of `text`; headings are left out."""
-    unwrapped = re.sub(r"(?<=[A-Za-z,;])\n(?=[A-Za-z])", " ", text)
-    found = (match.group().strip() for match in _SENTENCE.finditer(unwrapped))
+    found = (match.group().strip() for match in _SENTENCE.finditer(unwrapped(text)))
     return [s for s in found if s and not s.startswith("#")]
 
 
@@ -230,7 +259,11 @@ def central_sentence(text: str, most: int) -> str | None:
     Counted by the pairs of characters that come elsewhere too, a pair of it on average.
     """
     count = Counter(pairs(text))
-    fitting = [s for s in sentences(text) if 8 < len(s) <= most and s[-1] in "。！？.!?"]
+    fitting = [
+        s
+        for s in sentences(text)
+        if 8 < len(s) <= most and re.search(r"[。！？.!?][”’」』）)]*$", s)
+    ]
 
     def weight(sentence: str) -> float:
         own = pairs(sentence)
@@ -245,21 +278,30 @@ def backed(text: str, length: int = 0) -> Check:
     A sentence must be said by one sentence: what two say, put together, may be true of neither.
     `length` is that of the text that `text` was condensed from, in characters.
     """
-    known = [set(pairs(sentence)) for sentence in sentences(text)]
+    known = [
+        [(set(pairs(part)), NEGATION.findall(part)) for part in clauses(sentence)]
+        for sentence in sentences(text)
+    ]
     numerals = set(NUMERAL.findall(text))
     length = length or len(text)
     most = min(length, max(LEAST_SUMMARY, round(SUMMARY_SHARE * length)))
 
-    def is_said(part: str, own: set[str]) -> bool:
+    def is_said(part: str, sentence: list[tuple[set[str], list[str]]]) -> bool:
+        if not sentence:
+            return False
+        own = set().union(*(found for found, _ in sentence))
         about = set(pairs(part)[:1])  # a wrong name at the beginning weighs more than its share
-        return about <= own and share(part, own) >= SUPPORTED
+        # A clause without its "not" says the contrary.
+        _, negations = max(sentence, key=lambda clause: share(part, clause[0]))
+        is_as_said = NEGATION.findall(part) == negations
+        return is_as_said and about <= own and share(part, own) >= SUPPORTED
 
     def allows(before: str, unit: str) -> bool:
         parts = clauses(unit)
         told = [*clauses(before), *parts]
         fits = len(before) + len(unit) <= most and len(set(told)) == len(told)
         fits = fits and numerals.issuperset(NUMERAL.findall(unit))
-        return fits and any(all(is_said(part, own) for part in parts) for own in known)
+        return fits and any(all(is_said(part, said) for part in parts) for said in known)
 
     def instead(before: str, _: str) -> str | None:
         if before.strip():

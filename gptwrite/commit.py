@@ -97,8 +97,9 @@ class Writer:
         found = self.subject(changes, material)
         line = subjects.line(found, self.wishes.style)
         body = self.body(material, line) if self.wishes.has_body else ""
-        if body and not self._stands(body, changes):
-            body = ""
+        if self.wishes.keeps_to_diff:
+            rows = [row for row in body.split("\n") if not row or self._stands(row, changes)]
+            body = re.sub(r"\n{3,}", "\n\n", "\n".join(rows)).strip()
         return f"{line}\n\n{body}" if body else line
 
     def material(self, changes: Sequence[Change]) -> str:
@@ -171,7 +172,9 @@ class Writer:
         scope = subjects.scope_of(changes)
         head = f"{kind}({scope})" if scope else kind
         answers = [f"{head}:"] if kind and self.wishes.style == "conventional" else []
-        for answer, draw in itertools.product([*answers, ""], self._draws(request)):
+        # An endpoint may refuse a begun answer: then it is asked without one.
+        answers = answers if answers and self.wishes.keeps_to_diff else [*answers, ""]
+        for answer, draw in itertools.product(answers, self._draws(request)):
             written = subjects.read(self.line(draw, answer))
             text = subjects.tidy(written.text)
             is_usable = subjects.is_usable(text, self.instruction(), self.wishes.language)

@@ -211,14 +211,9 @@ def has_model(settings: Settings) -> bool:
 
 
 def _endpoint(settings: Settings, problems: list[str], is_offline: bool) -> dict[str, Any]:
-    try:
-        endpoint = parse_endpoint(settings.endpoint)
-    except GptwriteError as error:
-        problems.append(error.message)
-        return {}
     if is_offline:
         return {}
-    does_answer = answers(endpoint)
+    does_answer = answers(parse_endpoint(settings.endpoint))
     if not does_answer:
         problems.append(
             say("the endpoint of the settings does not answer", "设置中的服务器没有应答")

@@ -12,6 +12,7 @@ from collections import Counter
 
 LEAST_STEM = 4  # letters from which on "tests" and "testing" count as the diff's "test"
 MOST_OF_ONE = 2  # times that a word may come
+NUMBER = re.compile(r"\d+(?:\.\d+)*")
 # What any commit may say.
 COMMON = """
 a about across add added adding adds after all allow allowed allows also always an and any are as
@@ -47,10 +48,12 @@ HAN_WORDS = re.compile(
 
 
 def is_grounded(subject: str, diff: str) -> bool:
-    """Say whether every word of `subject` is common or the diff's, and one is the diff's own."""
+    """Say whether each word and number of `subject` is common or the diff's, and one its own."""
     own, known = _words(subject), set(_words(diff))
     counts = Counter(word for word in own if len(word) > LEAST_STEM - 1)
     if any(count > MOST_OF_ONE for count in counts.values()):
+        return False
+    if not set(NUMBER.findall(subject)) <= set(NUMBER.findall(diff)):
         return False
     special = [word for word in own if word not in WORDS and len(word) > 2]
     han = [pair for run in _runs(HAN_WORDS.sub(" ", subject)) for pair in _pairs(run)]

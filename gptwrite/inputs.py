@@ -41,8 +41,8 @@ def read_terminal() -> str:
 def gather(template: Template, words: Sequence[str], files: Sequence[Path], stdin: str) -> Inputs:
     """Return what the command line gives `template`; raise `UsageError` when that is nothing.
 
-    A word `-` stands for standard input, also where that is a terminal. A lone word that is a file here is taken for a slip: the
-    one who means the name can pipe it in.
+    A word `-` stands for standard input, also where that is a terminal. A lone word that is a file
+    here is taken for a slip: the one who means the name can pipe it in.
     """
     asked_stdin = "-" in words
     if asked_stdin and not stdin:

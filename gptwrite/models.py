@@ -37,6 +37,11 @@ def builtin_path() -> Path:
     return Path(__file__).parent / "builtin" / "gptwrite-starter.gguf"
 
 
+def is_builtin(reference: str) -> bool:
+    """Say whether a reference, a name or a path, means the model inside the package."""
+    return reference == BUILTIN or Path(reference).expanduser().resolve() == builtin_path()
+
+
 def resolve(reference: str, settings: Settings) -> ModelSpec:
     """Return what `reference` names; an endpoint goes before all.
 

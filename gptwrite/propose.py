@@ -9,7 +9,7 @@ from gptwrite.engines import open_engine
 from gptwrite.engines.base import Engine
 from gptwrite.errors import GptwriteError
 from gptwrite.language import say
-from gptwrite.models import BUILTIN, resolve
+from gptwrite.models import is_builtin, resolve
 from gptwrite.settings import Settings
 from gptwrite.template import Library
 from gptwrite.write import sampling_of
@@ -53,5 +53,5 @@ def wishes(settings: Settings) -> commit.Wishes:
         settings.commit_body,
         sampling_of(settings),
         tuple(log),
-        keeps_to_diff=settings.model == BUILTIN and not settings.endpoint,
+        keeps_to_diff=is_builtin(settings.model) and not settings.endpoint,
     )

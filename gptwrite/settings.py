@@ -276,7 +276,7 @@ def _check_value(name: str, value: Any, place: str, kind: type[GptwriteError] = 
             say(f"Choose one of {', '.join(choices)}.", f"可选：{'、'.join(choices)}。"),
         )
     least, most = FIELDS[name].metadata["least"], FIELDS[name].metadata["most"]
-    if least is not None and not (least <= value <= most and math.isfinite(value)):
+    if least is not None and not is_within(name, value):
         raise kind(
             say(f"{place} cannot be {value}.", f"{place} 不能是 {value}。"),
             say(f"The least is {least}.", f"最小为 {least}。")
@@ -286,6 +286,13 @@ def _check_value(name: str, value: Any, place: str, kind: type[GptwriteError] = 
     if name == "endpoint" and value:
         _check_endpoint(value, place, kind)
     return value
+
+
+def is_within(name: str, value: float) -> bool:
+    """Say whether a number is within the bounds of a setting; any is, where it has none."""
+    bounds = FIELDS[name].metadata if name in FIELDS else {}
+    least = bounds.get("least")
+    return least is None or (least <= value <= bounds["most"] and math.isfinite(value))
 
 
 def _check_endpoint(address: str, place: str, kind: type[GptwriteError]) -> None:

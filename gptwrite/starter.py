@@ -41,9 +41,13 @@ LEAST_SHARE = 0.7  # of the length asked for, below which the reader is told
 LONGEST_NAME = 24  # characters of a topic that a stand-in can stand for
 STAND_IN, STAND_IN_ACT = "台阶", "叠衣服"
 LIKELY, SURE = 0.5, 1.0  # how near a function is that is likely, or surely, the one meant
+LANGUAGES = (
+    r"(?:rust|java|javascript|typescript|golang|go|kotlin|swift|ruby|php|perl|scala|haskell|lua|sql"
+    r"|html|css|bash|shell|powershell|matlab|fortran|c\+\+|c#|c)"
+)
 OTHER_LANGUAGES = re.compile(
-    r"\b(?:rust|java|javascript|typescript|golang|go|kotlin|swift|ruby|php|perl|scala|haskell|lua|sql"
-    r"|html|css|bash|shell|powershell|matlab|fortran)\b|\bc(?:\+\+|#)|[cC] ?语言",
+    rf"(?:\b(?:in|using|with)\s+|[用以]\s*){LANGUAGES}(?![\w+#])"
+    rf"|(?<![\w]){LANGUAGES}\s*(?:语言|代码|脚本|程序|版|code|program|script)",
     re.IGNORECASE | re.ASCII,
 )
 HOW = re.compile("如何|怎样|怎么")
@@ -166,7 +170,7 @@ def write_helped(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
 def stream_of(engine: Engine) -> Stream:
     """Return how the built-in model answers the request of a job: checked as it writes."""
 
-    def stream(job: Job, request: Request) -> Iterator[Token]:
+    def stream(job: Job, request: Request, text: str) -> Iterator[Token]:
         is_anew = job.template.long_input == "per_chunk"  # given back, repeats and all
         if request.form or (is_anew and job.template.name not in KEPT_TASKS):
             yield from engine.stream(request)
@@ -176,7 +180,7 @@ def stream_of(engine: Engine) -> Stream:
             yield Token(text=plan.head)
         seed = request.sampling.seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        for token in redraft(engine, plan.sent, check_of(job, request, plan.stand_in), seed):
+        for token in redraft(engine, plan.sent, check_of(job, text, plan.stand_in), seed):
             yield replace(token, text=plan.put_back(token.text))
 
     return stream
@@ -250,7 +254,10 @@ def renamed(request: Request, name: str, stand_in: str) -> Request:
 
 
 def weakness(job: Job) -> str:
-    """Return what a reader of the built-in model's answer to `job` should know; "" for nothing."""
+    """Return what a reader of the built-in model's answer to `job` should know; "" for nothing.
+
+    `job` is as it was given: without notes.
+    """
     name, topic = job.template.name, job.inputs.topic[:40]
     if name == "code":
         return _guess(job, topic)
@@ -258,10 +265,11 @@ def weakness(job: Job) -> str:
         return say("The built-in model writes Chinese; for English get a larger one: "
                    "`gptwrite models recommend`.",
                    "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。")  # fmt: skip
-    if name in NOTED_TASKS and not job.inputs.text:
+    if name in NOTED_TASKS and not job.inputs.text and not find_topic(job.inputs.topic):
         return say(f"The built-in model has no notes on “{topic}”: what it says is general.",
                    f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。")  # fmt: skip
-    if name in NOTED_TASKS and (found := find_topic(job.inputs.topic)):
+    is_noted = name in NOTED_TASKS and not job.inputs.text
+    if is_noted and (found := find_topic(job.inputs.topic)):
         most = sum(len(fact[0]) for facts in found.facts.values() for fact in facts)
         if int(job.values.get("length") or 0) * LEAST_SHARE > most:
             return say(f"The notes on “{topic}” are enough for some {most} characters.",
@@ -274,7 +282,7 @@ def weakness(job: Job) -> str:
 
 def _guess(job: Job, topic: str) -> str:
     """Return what the code is that the built-in model writes; "" where it is surely what is meant."""
-    if not is_python(job) or OTHER_LANGUAGES.search(topic):
+    if not is_python(job) or OTHER_LANGUAGES.search(job.inputs.topic):
         return say("The built-in model writes nothing but Python.", "内置模型只会写 Python。")
     head, nearness = nearest(job.inputs.topic)
     found = re.search(r"(?:def|class) (\w+)", head)
@@ -291,8 +299,8 @@ def _guess(job: Job, topic: str) -> str:
     return ""
 
 
-def check_of(job: Job, request: Request, stand_in: str = "") -> Check:
-    """Return what the answer to `request`, which the job became, is held to."""
+def check_of(job: Job, about: str, stand_in: str = "") -> Check:
+    """Return what an answer to the job is held to; it is `about` the job's text, or its digest."""
     name, topic, text = job.template.name, job.inputs.topic, job.inputs.text
     if is_python(job):
         return checks.python()
@@ -308,7 +316,5 @@ def check_of(job: Job, request: Request, stand_in: str = "") -> Check:
     if name in KEPT_TASKS:
         return checks.kept(text or topic)
     if name == "summary" and text:
-        # A long text was condensed to what stands in the request, below the instruction.
-        asked = request.messages[-1].content
-        return checks.backed(asked.partition("\n\n")[2] or asked, len(text))
+        return checks.backed(about, len(text))
     return Check()

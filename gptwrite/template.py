@@ -322,11 +322,15 @@ def _build(
 
 
 def _fits(key: str, value: Any) -> bool:
-    """Whether `value` is of the type of the field `key` of `Sampling`."""
+    """Whether `value` is of the type of the field `key` of `Sampling`, and within its bounds."""
     if key == "stop":
         return isinstance(value, list) and all(isinstance(stop, str) for stop in value)
     is_whole = key in ("top_k", "repeat_last_n", "seed", "max_tokens")
-    return not isinstance(value, bool) and isinstance(value, int if is_whole else int | float)
+    if isinstance(value, bool) or not isinstance(value, int if is_whole else int | float):
+        return False
+    from gptwrite.settings import is_within
+
+    return is_within(key, value)
 
 
 def _is_text(value: Any) -> bool:

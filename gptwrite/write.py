@@ -84,7 +84,14 @@ def build_request(job: Job, inputs: Inputs | None = None) -> Request:
     )
 
 
-Stream = Callable[[Job, Request], Iterator[Token]]  # answers a request that the job became
+def is_empty(job: Job, text: str) -> bool:
+    """Say whether nothing stands in `text` behind the beginning that was decided for it."""
+    beginning = build_request(job).answer if job.template.show_answer else ""
+    return not text.strip().removeprefix(beginning.strip()).strip()
+
+
+# Answers a request that the job became, about the text given.
+Stream = Callable[[Job, Request, str], Iterator[Token]]
 
 
 def write(
@@ -120,7 +127,7 @@ def _write(job: Job, engine: Engine, how: Reading, stream: Stream | None) -> Ite
     request = build_request(short)
     if request.answer and short.template.show_answer:
         yield Token(text=request.answer)
-    yield from stream(job, request) if stream else engine.stream(request)
+    yield from stream(job, request, material(short)) if stream else engine.stream(request)
 
 
 def fitting(
@@ -172,7 +179,7 @@ def _answered(job: Job, how: Reading, stream: Stream | None) -> Reading:
     """Return how a text is read whose parts `stream` answers, if it is given."""
     if stream is None:
         return how
-    return replace(how, answer=lambda text, req: stream(_with_material(job, text), req))
+    return replace(how, answer=lambda text, req: stream(_with_material(job, text), req, text))
 
 
 def _one_piece(template: Template) -> str:

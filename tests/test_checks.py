@@ -150,6 +150,9 @@ def test_code_that_does_not_parse_is_refused() -> None:
         (TEXT, True),
         (TEXT.replace("每天开到", "每日开放至"), True),
         ("社区图书馆从五月起每天开到晚上十点。", False),  # two sentences are lost
+        (TEXT.replace("书架也重新排了一遍，找书更方便。", ""), False),  # the last one is
+        (TEXT.replace("十点", "九点"), False),
+        (TEXT.replace("还会", "不会"), False),
         (TEXT + "欢迎大家常来，也欢迎大家把自己读过的好书带来，放在门口的架子上。", False),
         ("图书馆里的人们很高兴，因为他们都喜欢读书，读书使人快乐，使人进步，使人聪明。", False),
     ],
@@ -164,3 +167,25 @@ def test_a_summary_has_no_number_that_the_text_has_not() -> None:
     text = "这所学校今年一共有一千二百名学生参加了春季运动会的各个项目。" * 2
     assert checks.backed(text).allows("", "这所学校今年一共有一千二百名学生参加了春季运动会。")
     assert not checks.backed(text).allows("", "这所学校今年一共有一千三百名学生参加了春季运动会。")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "allowed"),
+    [
+        ("市政府没有批准新的预算方案。", True),
+        ("市政府批准新的预算方案。", False),
+        ("服用这种药物。", False),
+    ],
+)
+def test_a_summary_leaves_no_negation_out(sentence: str, allowed: bool) -> None:
+    text = (
+        "市政府没有批准新的预算方案，因为方案里有许多错误。医院提醒大家不要随便服用这种药物。" * 2
+    )
+    assert checks.backed(text).allows("", sentence) is allowed
+
+
+def test_lines_broken_to_fit_a_width_are_one_sentence() -> None:
+    text = "# 秋\n\n到了秋天，北边山上的树叶都变黄了，人们都喜\n欢到公园里散步看树叶。他说：“今天去。”\n- 一项"
+    assert checks.sentences(text) == [
+        "到了秋天，北边山上的树叶都变黄了，人们都喜欢到公园里散步看树叶。", "他说：“今天去。”", "- 一项",
+    ]  # fmt: skip

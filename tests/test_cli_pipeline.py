@@ -352,7 +352,8 @@ def test_an_answer_without_a_text_is_an_error_and_saved_over_nothing(
     prompts = tmp_path / "config" / "prompts"
     prompts.mkdir(parents=True)
     (prompts / "mute.yaml").write_text(
-        'name: mute\nhelp: x\ninput: topic\nprompt: "{{ topic }}"\nsampling: {stop: ["a"]}\n',
+        'name: mute\nhelp: x\ninput: topic\nprompt: "{{ topic }}"\nsampling: {stop: ["a"]}\n'
+        'answer: "# {{ topic }}\\n\\n"\n',
         encoding="utf-8",
     )
     file = tmp_path / "mine.py"

@@ -25,6 +25,7 @@ diff --git a/server/retryPolicy.py b/server/retryPolicy.py
         ("为等待增加指数退避", False),
         ("增加指数退避", True),
         ("修复错误", False),
+        ("use timeout_seconds for 3 waits", False),
         ("", False),
     ],
 )

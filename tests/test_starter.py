@@ -162,3 +162,24 @@ def test_the_program_says_when_its_notes_are_short_of_the_length(
     arguments = ["article", "火锅", "--max-tokens", "8", "--length"]
     assert "enough for some" in gptwrite([*arguments, "2000"], env=env).err
     assert "enough for some" not in gptwrite([*arguments, "500"], env=env).err
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ("write a function that reverses a linked list in Rust", "nothing but Python"),
+        ("用C写二分查找", "nothing but Python"),
+        ("JavaScript 代码：快速排序", "nothing but Python"),
+        ("写一个 shell sort 函数", ""),
+        ("快速排序", ""),
+        ("Go to the next prime", "prime"),
+    ],
+)
+def test_other_languages_are_told_from_words_like_them(request_: str, says: str) -> None:
+    note = starter.weakness(Job(Library().load("code"), Inputs(request_, ""), "zh"))
+    assert says in note and bool(note) == bool(says)
+
+
+def test_of_a_text_of_ones_own_nothing_is_said_about_notes() -> None:
+    job = Job(Library().load("article"), Inputs("中秋节", "月亮。" * 1000), "zh", {"length": 3000})
+    assert starter.weakness(job) == ""

@@ -79,6 +79,7 @@ WRONG = [
     ("help: h\nprompt: x\nvariables: [a]\n", 3, "variables must be a mapping"),
     ("help: h\nprompt: x\nsampling: 3\n", 3, "sampling must be a mapping"),
     ("help: h\nprompt: x\nsampling: {temperature: hot}\n", 3, "temperature cannot be 'hot'"),
+    ("help: h\nprompt: x\nsampling: {temperature: 9}\n", 3, "temperature cannot be 9"),
     ("help: h\nprompt: x\nsampling: {max_tokens: 1.5}\n", 3, "max_tokens cannot be 1.5"),
     ("help: h\nprompt: x\nsampling: {stop: x}\n", 3, "stop cannot be 'x'"),
     ("extends: [a]\nhelp: h\nprompt: x\n", 1, "unknown template"),
@@ -250,7 +251,7 @@ def test_a_new_file_with_a_built_in_name_changes_nothing_yet_and_says_what_it_do
     if name == "article":
         text = file.read_text(encoding="utf-8").replace("# prompt: |-\n# ", "prompt: |-\n ")
         file.write_text(text, encoding="utf-8")
-        assert "Write of 秋." in gptwrite(["article", "秋", "--show-prompt"]).out
+        assert "Write of this: 秋" in gptwrite(["article", "秋", "--show-prompt"]).out
     file.unlink()
     assert gptwrite(["article", "秋", "--tone", "lively", "--show-prompt"]).out == before
 

@@ -234,15 +234,15 @@ def _alone(spec: ModelSpec, notes: dict[str, None]) -> Alone | None:
 
     What a reader should know of its texts is put into `notes`.
     """
-    from gptwrite.models import builtin_path
+    from gptwrite.models import is_builtin
 
-    if Path(spec.location) != builtin_path():
+    if not is_builtin(spec.location):
         return None
     from gptwrite import starter
     from gptwrite.batch import Alone
 
     def wants(job: Job) -> bool:
-        if note := starter.weakness(starter.with_notes(job)):
+        if note := starter.weakness(job):
             notes.setdefault(note)
         return starter.needs_help(job)
 

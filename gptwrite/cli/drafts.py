@@ -17,7 +17,7 @@ from gptwrite.language import say
 from gptwrite.longtext import Reading
 from gptwrite.models import ModelSpec
 from gptwrite.terminal import Terminal
-from gptwrite.write import Job, Stream, build_request, fitting
+from gptwrite.write import Job, Stream, build_request, fitting, material
 
 RULE = "\n\n---\n\n"  # right below a line it would make a heading of it in Markdown
 FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numbers of 32 bits
@@ -103,7 +103,7 @@ def write_drafts(
             result.finish = token.finish or result.finish
         if thoughts and options["show_thinking"]:
             terminal.thought(thoughts.rstrip("\n") + "\n")
-        result.text = result.text.rstrip("\n") + "\n"
+        result.text = result.text.rstrip("\n") + "\n" if result.text.strip() else ""
         results.append(result)
     if how.trace:
         how.trace.texts = [result.text for result in results]
@@ -120,8 +120,11 @@ def _in_turn(
     for index, (job, request) in enumerate(zip(jobs, requests, strict=True)):
         if interrupted():
             return
-        for token in stream(job, request):
+        for token in stream(job, request, material(job)):
             yield index, token
+            if interrupted() and token.text:
+                yield index, Token(finish="cancelled")
+                return
 
 
 def deliver(

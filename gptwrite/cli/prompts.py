@@ -34,7 +34,7 @@ extends: {name}
 name: {name}
 # sampling: {{temperature: 0.7}}
 # prompt: |-
-#   Write of {{{{ topic }}}}.
+#   Write of this: {{{{ topic }}}} {{{{ text }}}}
 """
 
 

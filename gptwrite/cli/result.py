@@ -9,7 +9,7 @@ from typing import Any
 from gptwrite.engines.base import Engine, Finish, Stats
 from gptwrite.files import write_atomically
 from gptwrite.language import say
-from gptwrite.models import ModelSpec, builtin_path
+from gptwrite.models import ModelSpec, is_builtin
 from gptwrite.terminal import RawPrinter, Terminal
 from gptwrite.write import Job, Stream, build_request
 
@@ -30,7 +30,7 @@ class Result:
 
 def checked(engine: Engine, spec: ModelSpec) -> Stream | None:
     """Return how the built-in model writes, its sentences checked; None for other models."""
-    if Path(spec.location) != builtin_path():
+    if not is_builtin(spec.location):
         return None
     from gptwrite.starter import stream_of
 

@@ -18,11 +18,11 @@ from gptwrite.errors import ExitCode, UsageError, nothing_written
 from gptwrite.inputs import Inputs, gather, read_stdin
 from gptwrite.language import say
 from gptwrite.longtext import Reading
-from gptwrite.models import BUILTIN, ModelSpec, resolve
+from gptwrite.models import ModelSpec, is_builtin, resolve
 from gptwrite.settings import FIELDS, Settings, data_dir, load_settings
 from gptwrite.template import Template
 from gptwrite.terminal import RawPrinter, Terminal
-from gptwrite.write import Job, build_request, chosen_language, sampling_of, write
+from gptwrite.write import Job, build_request, chosen_language, is_empty, sampling_of, write
 
 EMPTY = Token()
 
@@ -58,7 +58,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     finally:
         engine.close()
     finish_reading(how, options["trace"], engine.context_length, result.interrupted)
-    if not result.interrupted and not any(one.text.strip() for one in drafts or [result]):
+    if not result.interrupted and all(is_empty(job, one.text) for one in drafts or [result]):
         raise nothing_written(result.finish == "length")
     result.seconds = time.perf_counter() - started
     stats = engine.stats
@@ -73,7 +73,7 @@ def run(template: Template, values: Mapping[str, Any], options: dict[str, Any]) 
     else:
         _deliver(result, engine.name, stats, options, terminal)
     finishes = [one.finish for one in drafts or [result]]
-    _say_afterwards(finishes, stats, job, settings, options, terminal)
+    _say_afterwards(finishes, stats, plain, settings, options, terminal)
     if result.interrupted:
         return ExitCode.INTERRUPTED
     if options["strict"] and "length" in finishes:
@@ -107,7 +107,7 @@ def _with_notes(job: Job, settings: Settings) -> Job:
 
 def uses_builtin(settings: Settings) -> bool:
     """Say whether the model inside the package writes."""
-    return settings.model == BUILTIN and not settings.endpoint
+    return is_builtin(settings.model) and not settings.endpoint
 
 
 def print_prompt(job: Job, settings: Settings, terminal: Terminal) -> None:

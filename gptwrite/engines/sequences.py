@@ -138,7 +138,7 @@ class Sequences:
             if length > shared or (length == shared and other == seq):
                 source, shared = other, length
         own = min(limit, self.read.get(seq, 0), common_prefix(self.kept.get(seq, []), prompt))
-        if source != seq and not self._is_pool and shared < max(own, 0) + LEAST_COPY:
+        if source != seq and not self._is_pool and shared < own + LEAST_COPY:
             return seq, own if own >= least else 0
         return source, shared
 
