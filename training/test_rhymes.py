@@ -11,7 +11,7 @@ pingshui	上平声	十灰	台灰
 pingshui	上声	四纸	纸是
 pingshui	去声	四寘	寘是时师
 xinyun	平	四姑	都
-xinyun	平	十三支	诗
+xinyun	平	十三支	诗仁
 """
 
 
@@ -27,6 +27,6 @@ def test_each_book_has_groups_of_its_own_and_the_tones_of_both(tmp_path: Path) -
         "pingshui	平	四支	师时诗",  # without the rare character and the forgotten reading
         "xinyun	仄		时是纸",
         "xinyun	平		台师时灰",
-        "xinyun	平	十三支	思汁淄诗",  # with what the table lacks
+        "xinyun	平	十三支	思汁淄诗",  # with what the table lacks, without what it misplaces
         "xinyun	平	四姑	都",
     ]
