@@ -38,6 +38,7 @@ ENGLISH_TASKS = ("code", "explain-code", "commit-message", "ask", "spell", "tran
 CHARACTERS_A_FACT = 34  # an article's share for one fact, with what joins it to the next
 LEAST_FACTS = 4
 LEAST_SHARE = 0.7  # of the length asked for, below which the reader is told
+MOST_POEMS = 6  # drawn for one whose theme is to be seen in it
 LONGEST_NAME = 24  # characters of a topic that a stand-in can stand for
 STAND_IN, STAND_IN_ACT = "台阶", "叠衣服"
 LIKELY, SURE = 0.5, 1.0  # how near a function is that is likely, or surely, the one meant
@@ -171,6 +172,9 @@ def stream_of(engine: Engine) -> Stream:
     """Return how the built-in model answers the request of a job: checked as it writes."""
 
     def stream(job: Job, request: Request, text: str) -> Iterator[Token]:
+        if request.form and job.template.name == "poetry":
+            yield from on_theme(engine, request, job.inputs.topic)
+            return
         is_anew = job.template.long_input == "per_chunk"  # given back, repeats and all
         if request.form or (is_anew and job.template.name not in KEPT_TASKS):
             yield from engine.stream(request)
@@ -184,6 +188,26 @@ def stream_of(engine: Engine) -> Stream:
             yield replace(token, text=plan.put_back(token.text))
 
     return stream
+
+
+def on_theme(engine: Engine, request: Request, theme: str) -> Iterator[Token]:
+    """Yield the first poem that has all characters of `theme`, or of a few the one with most.
+
+    A poem takes some hundredths of a second. The same seed gives the same poem.
+    """
+    seed = request.sampling.seed
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    wanted, best, most = set(theme), [Token(finish="stop")], -1
+    for draw in range(MOST_POEMS):
+        sampling = replace(request.sampling, seed=seed + draw)
+        poem = list(engine.stream(replace(request, sampling=sampling, reusable=draw == 0)))
+        found = len(wanted.intersection("".join(token.text for token in poem)))
+        if found > most or poem[-1].finish == "cancelled":
+            best, most = poem, found
+        if found == len(wanted) or poem[-1].finish == "cancelled":
+            break
+    engine.stats.seed = seed
+    yield from best
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
 from conftest import Ran
 
 from gptwrite import checks, starter
-from gptwrite.engines.base import Message, Request
+from gptwrite.engines.base import Message, Request, Sampling, Token
+from gptwrite.engines.echo import EchoEngine
 from gptwrite.inputs import Inputs
 from gptwrite.template import Library
 from gptwrite.write import Job, build_request
@@ -183,3 +184,36 @@ def test_other_languages_are_told_from_words_like_them(request_: str, says: str)
 def test_of_a_text_of_ones_own_nothing_is_said_about_notes() -> None:
     job = Job(Library().load("article"), Inputs("中秋节", "月亮。" * 1000), "zh", {"length": 3000})
     assert starter.weakness(job) == ""
+
+
+class Poems(EchoEngine):
+    """Answers each call with the next of its poems."""
+
+    def __init__(self, *poems: str) -> None:
+        super().__init__()
+        self.poems = list(poems)
+        self.seeds: list[int | None] = []
+
+    def stream(self, request: Request) -> Iterator[Token]:
+        self.seeds.append(request.sampling.seed)
+        yield Token(text=self.poems.pop(0))
+        yield Token(finish="stop")
+
+
+@pytest.mark.parametrize(
+    ("poems", "chosen", "draws"),
+    [
+        (["明月", "x"], "明月", 1),
+        (["江", "月", "明月", "x"], "明月", 3),
+        (["江", "月", "明", "花", "山", "水", "x"], "月", 6),
+    ],
+)
+def test_of_a_few_poems_the_one_with_most_of_the_theme_is_shown(
+    poems: list[str], chosen: str, draws: int
+) -> None:
+    engine = Poems(*poems)
+    request = Request((Message("user", "x"),), sampling=Sampling(seed=7))
+    tokens = list(starter.on_theme(engine, request, "明月"))
+    assert "".join(token.text for token in tokens) == chosen
+    assert engine.seeds == list(range(7, 7 + draws))
+    assert engine.stats.seed == 7
