@@ -5,6 +5,7 @@ Reads the disk only. Nothing here, or below, opens a connection.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def builtin_path() -> Path:
 
 def is_builtin(reference: str) -> bool:
     """Say whether a reference, a name or a path, means the model inside the package."""
-    return reference == BUILTIN or Path(reference).expanduser().resolve() == builtin_path()
+    if reference == BUILTIN:
+        return True
+    # The package, too, may lie behind a link.
+    return os.path.realpath(os.path.expanduser(reference)) == os.path.realpath(builtin_path())
 
 
 def resolve(reference: str, settings: Settings) -> ModelSpec:

@@ -6,7 +6,7 @@ import pytest
 
 from gptwrite import catalogue, store
 from gptwrite.errors import ModelError
-from gptwrite.models import resolve
+from gptwrite.models import builtin_path, is_builtin, resolve
 from gptwrite.settings import Settings
 from gptwrite.store import Stored, StoredFile
 
@@ -90,3 +90,16 @@ def test_the_catalogue_is_whole_and_plausible() -> None:
         assert entry.modelscope in ("", entry.repo)
         words = entry.repo.split("/")[1].removesuffix("-GGUF").removesuffix("-it").lower()
         assert entry.file.lower().startswith(words.split("-")[0])
+
+
+def test_the_built_in_model_is_known_by_name_by_path_and_behind_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = builtin_path()
+    link = tmp_path / "package"
+    link.symlink_to(path.parent)
+    assert is_builtin("builtin") and is_builtin(str(path)) and is_builtin(str(link / path.name))
+    assert not is_builtin("~nobody/model.gguf") and not is_builtin("http://127.0.0.1:1/v1")
+    # A package that is itself reached through a link gives its model's place by that link.
+    monkeypatch.setattr("gptwrite.models.builtin_path", lambda: link / path.name)
+    assert is_builtin(str(link / path.name))
