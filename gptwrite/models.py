@@ -42,8 +42,9 @@ def is_builtin(reference: str) -> bool:
     """Say whether a reference, a name or a path, means the model inside the package."""
     if reference == BUILTIN:
         return True
+    path = os.path.expanduser(reference)  # noqa: PTH111 - Path's raises for an unknown user
     # The package, too, may lie behind a link.
-    return os.path.realpath(os.path.expanduser(reference)) == os.path.realpath(builtin_path())
+    return os.path.realpath(path) == os.path.realpath(builtin_path())
 
 
 def resolve(reference: str, settings: Settings) -> ModelSpec:
