@@ -122,25 +122,25 @@ class Sequences:
         # The disk first: a state written over cells that are still to be copied would be lost.
         restored = self._restore(seq, prompt, shared, least) if self.cache else 0
         if not restored:
-            source, shared = self._source(seq, prompt, least)
+            if source == seq:  # a state that would not do has emptied it
+                shared = min(shared, len(self.kept.get(seq, [])))
             restored = self._take(seq, source, prompt, shared)
         self.read[seq] = restored
         return restored
 
     def _source(self, seq: int, prompt: list[int], least: int) -> tuple[int, int]:
-        """Return the sequence that shares most with `prompt`, and how many tokens that are."""
+        """Return the sequence to take a beginning of `prompt` from, and how many tokens of it."""
         limit = len(prompt) - least  # among them the last token, which is needed for its logits
-        source, shared = seq, 0
-        for other, tokens in self.kept.items():
-            length = min(limit, self.read.get(other, 0), common_prefix(tokens, prompt))
-            if length < least:
-                continue
-            if length > shared or (length == shared and other == seq):
-                source, shared = other, length
-        own = min(limit, self.read.get(seq, 0), common_prefix(self.kept.get(seq, []), prompt))
-        if source != seq and not self._is_pool and shared < own + LEAST_COPY:
-            return seq, own if own >= least else 0
-        return source, shared
+        known = {
+            other: min(limit, self.read.get(other, 0), common_prefix(tokens, prompt))
+            for other, tokens in self.kept.items()
+        }
+        own = known.pop(seq, 0)
+        other = max(known, key=lambda each: known[each], default=seq)
+        gain = 1 if self._is_pool else LEAST_COPY
+        if other != seq and known[other] >= max(least, own + gain):
+            return other, known[other]
+        return seq, own if own >= least else 0
 
     def _take(self, seq: int, source: int, prompt: list[int], shared: int) -> int:
         if source != seq:
