@@ -7,6 +7,7 @@ that people ask for it in; the head of the likeliest one begins the model's answ
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import json
@@ -38,6 +39,7 @@ def head_of(request: str) -> str:
     return nearest(request)[0]
 
 
+@functools.lru_cache(maxsize=8)
 def nearest(request: str) -> tuple[str, float]:
     """Return the lines that begin the function nearest to `request`, and how near it is.
 

@@ -10,6 +10,7 @@ again.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import re
@@ -91,6 +92,7 @@ class Topic:
         }
 
 
+@functools.lru_cache(maxsize=8)
 def find_topic(request: str) -> Topic | None:
     """Return the topic that `request` is about; None when it is about something else.
 
@@ -289,11 +291,11 @@ def weakness(job: Job) -> str:
         return say("The built-in model writes Chinese; for English get a larger one: "
                    "`gptwrite models recommend`.",
                    "内置模型只会写中文；要写英文，请换更大的模型：`gptwrite models recommend`。")  # fmt: skip
-    if name in NOTED_TASKS and not job.inputs.text and not find_topic(job.inputs.topic):
-        return say(f"The built-in model has no notes on “{topic}”: what it says is general.",
-                   f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。")  # fmt: skip
-    is_noted = name in NOTED_TASKS and not job.inputs.text
-    if is_noted and (found := find_topic(job.inputs.topic)):
+    if name in NOTED_TASKS and not job.inputs.text:
+        found = find_topic(job.inputs.topic)
+        if found is None:
+            return say(f"The built-in model has no notes on “{topic}”: what it says is general.",
+                       f"内置模型没有关于“{topic}”的资料，写的只是泛泛之谈。")  # fmt: skip
         most = sum(len(fact[0]) for facts in found.facts.values() for fact in facts)
         if int(job.values.get("length") or 0) * LEAST_SHARE > most:
             return say(f"The notes on “{topic}” are enough for some {most} characters.",
