@@ -85,20 +85,26 @@ def message(
 
 @dataclass
 class Writer:
-    """One message under way. `saw_thinking`: the last answer was reasoning and nothing else."""
+    """One message under way. `saw_thinking`: the last answer was reasoning and nothing else.
+
+    `known` is what stands in the diff, where the words have to keep to it.
+    """
 
     template: Template
     wishes: Wishes
     engine: Engine
     saw_thinking: bool = False
+    known: grounding.Known | None = None
 
     def message(self, changes: Sequence[Change]) -> str:
         material = self.material(changes)
+        if self.wishes.keeps_to_diff:
+            self.known = grounding.known_of(render(changes)[:MOST_COMPARED])
         found = self.subject(changes, material)
         line = subjects.line(found, self.wishes.style)
         body = self.body(material, line) if self.wishes.has_body else ""
-        if self.wishes.keeps_to_diff:
-            rows = [row for row in body.split("\n") if not row or self._stands(row, changes)]
+        if self.known:
+            rows = [row for row in body.split("\n") if not row or self._stands(row)]
             body = re.sub(r"\n{3,}", "\n\n", "\n".join(rows)).strip()
         return f"{line}\n\n{body}" if body else line
 
@@ -173,22 +179,22 @@ class Writer:
         head = f"{kind}({scope})" if scope else kind
         answers = [f"{head}:"] if kind and self.wishes.style == "conventional" else []
         # An endpoint may refuse a begun answer: then it is asked without one.
-        answers = answers if answers and self.wishes.keeps_to_diff else [*answers, ""]
+        answers = answers if answers and self.known else [*answers, ""]
         for answer, draw in itertools.product(answers, self._draws(request)):
             written = subjects.read(self.line(draw, answer))
             text = subjects.tidy(written.text)
             is_usable = subjects.is_usable(text, self.instruction(), self.wishes.language)
-            if is_usable and self._stands(text, changes):
+            if is_usable and self._stands(text):
                 kind = kind or written.type or subjects.likely_type(changes)
                 return Subject(kind, scope or written.scope, text)
         named = subjects.fallback(changes, self.wishes.language)
-        if self.wishes.keeps_to_diff and kind:  # chosen with care, whatever became of the words
+        if self.known and kind:  # chosen with care, whatever became of the words
             return dataclasses.replace(named, type=kind)
         return named
 
     def _draws(self, request: Request) -> list[Request]:
         """Return the request, and as often again as its words may have to be drawn anew."""
-        if not self.wishes.keeps_to_diff:
+        if not self.known or request.sampling.temperature <= 0:
             return [request]
         first = request.sampling.seed
         seeds = [None if first is None else first + i for i in range(MOST_DRAWS)]
@@ -197,10 +203,8 @@ class Writer:
             for seed in seeds
         ]
 
-    def _stands(self, text: str, changes: Sequence[Change]) -> bool:
-        if not self.wishes.keeps_to_diff:
-            return True
-        return grounding.is_grounded(text, render(changes)[:MOST_COMPARED])
+    def _stands(self, text: str) -> bool:
+        return self.known is None or grounding.is_grounded(text, self.known)
 
     def choose_type(self, request: Request, changes: Sequence[Change]) -> str:
         """Return the likeliest type; empty where the model cannot be held to any.

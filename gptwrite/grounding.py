@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 LEAST_STEM = 4  # letters from which on "tests" and "testing" count as the diff's "test"
 MOST_OF_ONE = 2  # times that a word may come
@@ -47,20 +48,36 @@ HAN_WORDS = re.compile(
 )
 
 
-def is_grounded(subject: str, diff: str) -> bool:
+@dataclass(frozen=True)
+class Known:
+    """What stands in a diff: its Latin words, its numbers, and the pairs of its Han characters."""
+
+    words: frozenset[str]
+    numbers: frozenset[str]
+    pairs: frozenset[str]
+
+
+def known_of(diff: str) -> Known:
+    """Return what stands in a diff."""
+    return Known(
+        frozenset(_words(diff)), frozenset(NUMBER.findall(diff)), frozenset(_han_pairs(diff))
+    )
+
+
+def is_grounded(subject: str, known: Known) -> bool:
     """Say whether each word and number of `subject` is common or the diff's, and one its own."""
-    own, known = _words(subject), set(_words(diff))
-    counts = Counter(word for word in own if len(word) > LEAST_STEM - 1)
+    own = _words(subject)
+    counts = Counter(word for word in own if len(word) >= LEAST_STEM)
     if any(count > MOST_OF_ONE for count in counts.values()):
         return False
-    if not set(NUMBER.findall(subject)) <= set(NUMBER.findall(diff)):
-        return False
     special = [word for word in own if word not in WORDS and len(word) > 2]
-    han = [pair for run in _runs(HAN_WORDS.sub(" ", subject)) for pair in _pairs(run)]
-    known_han = {pair for run in _runs(diff) for pair in _pairs(run)}
-    if not all(_is_known(word, known) for word in special) or not known_han.issuperset(han):
-        return False
-    return bool(special or han)
+    han = _han_pairs(HAN_WORDS.sub(" ", subject))
+    return (
+        bool(special or han)
+        and known.numbers.issuperset(NUMBER.findall(subject))
+        and known.pairs.issuperset(han)
+        and all(_is_known(word, known.words) for word in special)
+    )
 
 
 def _words(text: str) -> list[str]:
@@ -69,16 +86,14 @@ def _words(text: str) -> list[str]:
     return [part.lower() for part in parts]
 
 
-def _is_known(word: str, known: set[str]) -> bool:
+def _is_known(word: str, known: frozenset[str]) -> bool:
     if word in known:
         return True
     stem = re.sub(r"(?:ing|ied|ies|ed|es|s|d)$", "", word)
     return len(stem) >= LEAST_STEM and any(other.startswith(stem) for other in known)
 
 
-def _runs(text: str) -> list[str]:
-    return re.findall(r"[\u3400-\u9fff]{2,}", text)
-
-
-def _pairs(run: str) -> list[str]:
-    return ["".join(pair) for pair in itertools.pairwise(run)]
+def _han_pairs(text: str) -> list[str]:
+    """Return the pairs of neighbouring Han characters."""
+    runs = re.findall(r"[\u3400-\u9fff]{2,}", text)
+    return ["".join(pair) for run in runs for pair in itertools.pairwise(run)]

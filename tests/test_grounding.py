@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptwrite.grounding import is_grounded
+from gptwrite.grounding import is_grounded, known_of
 
 DIFF = """\
 diff --git a/server/retryPolicy.py b/server/retryPolicy.py
@@ -30,4 +30,4 @@ diff --git a/server/retryPolicy.py b/server/retryPolicy.py
     ],
 )
 def test_a_subject_is_made_of_common_words_and_of_the_diffs(subject: str, grounded: bool) -> None:
-    assert is_grounded(subject, DIFF) is grounded
+    assert is_grounded(subject, known_of(DIFF)) is grounded
