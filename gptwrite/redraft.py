@@ -81,7 +81,7 @@ def redraft(engine: Engine, request: Request, check: Check, seed: int) -> Iterat
                 raise
             finish = "length"
         draws += 1
-        total = _together(total, engine.stats)
+        total = together(total, engine.stats)
         is_empty = finish == "stop" and not text.has_begun
         if refused or is_empty:
             finish = None
@@ -191,7 +191,7 @@ def repeats(before: str, unit: str) -> bool:
     return False
 
 
-def _together(total: Stats | None, last: Stats) -> Stats:
+def together(total: Stats | None, last: Stats) -> Stats:
     """Add what one more draw cost; its prompt was counted with the first."""
     if total is None:
         return replace(last)

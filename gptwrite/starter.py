@@ -22,10 +22,11 @@ from random import Random
 
 from gptwrite import checks
 from gptwrite.engines.base import Engine, Request, Token
+from gptwrite.errors import ContextError, EngineError
 from gptwrite.functions import head_of, nearest
 from gptwrite.language import say
 from gptwrite.longtext import Reading
-from gptwrite.redraft import Check, redraft
+from gptwrite.redraft import Check, redraft, together
 from gptwrite.write import Job, Stream, write
 
 NOTES = Path(__file__).parent / "builtin" / "notes.tsv.gz"
@@ -161,7 +162,7 @@ def with_notes(job: Job) -> Job:
 
 def needs_help(job: Job) -> bool:
     """Say whether the built-in model writes the job far better with notes, heads or checks."""
-    return job.template.name in (*NOTED_TASKS, *KEPT_TASKS, "summary") or is_python(job)
+    return job.template.name in (*NOTED_TASKS, *KEPT_TASKS, "summary", "poetry") or is_python(job)
 
 
 def write_helped(job: Job, engine: Engine, how: Reading) -> Iterator[Token]:
@@ -195,20 +196,31 @@ def stream_of(engine: Engine) -> Stream:
 def on_theme(engine: Engine, request: Request, theme: str) -> Iterator[Token]:
     """Yield the first poem that has all characters of `theme`, or of a few the one with most.
 
-    A poem takes some hundredths of a second. The same seed gives the same poem.
+    A poem takes some hundredths of a second. The same seed gives the same poem, and the engine's
+    statistics are those of all. A draw that fails is passed over where another did not.
     """
     seed = request.sampling.seed
     seed = secrets.randbelow(2**31) if seed is None else seed
-    wanted, best, most = set(theme), [Token(finish="stop")], -1
+    wanted = {character for character in theme if character.isalnum()}
+    best: list[Token] = []
+    most, total = -1, None
     for draw in range(MOST_POEMS):
         sampling = replace(request.sampling, seed=seed + draw)
-        poem = list(engine.stream(replace(request, sampling=sampling, reusable=draw == 0)))
+        try:
+            poem = list(engine.stream(replace(request, sampling=sampling, reusable=draw == 0)))
+        except EngineError as error:
+            if not isinstance(error, ContextError) and (best or draw + 1 < MOST_POEMS):
+                continue
+            raise
+        total = together(total, engine.stats)
         found = len(wanted.intersection("".join(token.text for token in poem)))
-        if found > most or poem[-1].finish == "cancelled":
+        is_cancelled = poem[-1].finish == "cancelled"
+        if found > most or is_cancelled:
             best, most = poem, found
-        if found == len(wanted) or poem[-1].finish == "cancelled":
+        if found == len(wanted) or is_cancelled:
             break
-    engine.stats.seed = seed
+    if total:
+        vars(engine.stats).update(vars(replace(total, seed=seed)))
     yield from best
 
 

@@ -10,8 +10,9 @@ import pytest
 from conftest import Ran
 
 from gptwrite import checks, starter
-from gptwrite.engines.base import Message, Request, Sampling, Token
+from gptwrite.engines.base import Message, Request, Sampling, Stats, Token
 from gptwrite.engines.echo import EchoEngine
+from gptwrite.errors import EngineError
 from gptwrite.inputs import Inputs
 from gptwrite.template import Library
 from gptwrite.write import Job, build_request
@@ -196,7 +197,11 @@ class Poems(EchoEngine):
 
     def stream(self, request: Request) -> Iterator[Token]:
         self.seeds.append(request.sampling.seed)
-        yield Token(text=self.poems.pop(0))
+        poem = self.poems.pop(0)
+        self.stats = Stats(prompt_tokens=3, generated_tokens=len(poem))
+        if not poem:
+            raise EngineError("no continuation")
+        yield Token(text=poem)
         yield Token(finish="stop")
 
 
@@ -206,6 +211,7 @@ class Poems(EchoEngine):
         (["明月", "x"], "明月", 1),
         (["江", "月", "明月", "x"], "明月", 3),
         (["江", "月", "明", "花", "山", "水", "x"], "月", 6),
+        (["", "江", "", "明月", "x"], "明月", 4),
     ],
 )
 def test_of_a_few_poems_the_one_with_most_of_the_theme_is_shown(
@@ -213,7 +219,17 @@ def test_of_a_few_poems_the_one_with_most_of_the_theme_is_shown(
 ) -> None:
     engine = Poems(*poems)
     request = Request((Message("user", "x"),), sampling=Sampling(seed=7))
-    tokens = list(starter.on_theme(engine, request, "明月"))
+    tokens = list(starter.on_theme(engine, request, "“明月”"))
     assert "".join(token.text for token in tokens) == chosen
+    assert engine.stats.generated_tokens == sum(map(len, poems[:draws]))
+    assert engine.stats.prompt_tokens == 3
     assert engine.seeds == list(range(7, 7 + draws))
     assert engine.stats.seed == 7
+
+
+def test_where_no_poem_can_be_written_the_error_is_told() -> None:
+    request = Request((Message("user", "x"),), sampling=Sampling(seed=7))
+    engine = Poems(*[""] * starter.MOST_POEMS)
+    with pytest.raises(EngineError, match="no continuation"):
+        list(starter.on_theme(engine, request, "月"))
+    assert not engine.poems
