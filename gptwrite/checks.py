@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from gptwrite import splitting
 from gptwrite.redraft import Check, repeats
 
 LINK_CHARACTERS = 40  # of a sentence that only leads from one fact to the next
@@ -26,7 +27,6 @@ NEGATION = re.compile(r"[不没未无非别勿]|\b(?:not|no|never|cannot)\b|n't\
 NUMERAL = re.compile(r"[0-9]+|[一二三四五六七八九十百千万亿两]+")
 LEAST_SUMMARY = 40  # characters that a summary may have in any case
 SUPPORTED = 0.9  # share of the pairs of a clause of a summary that one sentence of the text has
-_SENTENCE = re.compile(r"(?:[^\n。！？.!?]|[.!?](?!\s|$))+[。！？.!?]?[”’」』）)]*")
 WRAPPED = 20  # characters from which on a line without an end goes on in the next
 # What a heading, or a clause that leads to a fact, says of the fact that follows.
 ROLE_WORDS = {
@@ -249,8 +249,8 @@ def unwrapped(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Return the sentences and the list items of `text`; headings are left out."""
-    found = (match.group().strip() for match in _SENTENCE.finditer(unwrapped(text)))
-    return [s for s in found if s and not s.startswith("#")]
+    lines = (line.strip() for line in unwrapped(text).split("\n"))
+    return [s for line in lines if not line.startswith("#") for s in splitting.sentences(line)]
 
 
 def central_sentence(text: str, most: int) -> str | None:

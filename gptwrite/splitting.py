@@ -15,6 +15,11 @@ Count = Callable[[str], int]
 
 AHEAD = 80  # characters past the window that a pattern may look at
 NUMBER = "0-9０-９零〇一二三四五六七八九十百千两"
+SENTENCE = (
+    r"[。！？…]+[”’」』】）》\"')\]]*[ \t\u3000]*(?P<cut>)(?![。！？…”’」』】）》])|"
+    r"(?P<stop>[.!?]+)[\"'”’)\]]*[ \t]+(?P<cut2>)(?![a-z])"
+)
+SENTENCE_END = re.compile(SENTENCE)
 # A boundary, and how full at least a chunk that ends there should be. The first kind that is found
 # wins, at its last place. The named group says where to cut.
 BOUNDARIES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
@@ -30,8 +35,7 @@ BOUNDARIES: tuple[tuple[re.Pattern[str], float], ...] = tuple(
         # a line ends with a sentence
         (r"[。！？…：.!?:][”’」』】）》\"')\]]*[ \t\r]*\n(?P<cut>)", 0.5),
         # a sentence ends
-        (r"[。！？…]+[”’」』】）》\"')\]]*[ \t\u3000]*(?P<cut>)(?![。！？…”’」』】）》])|"
-         r"(?P<stop>[.!?]+)[\"'”’)\]]*[ \t]+(?P<cut2>)(?![a-z])", 0.6),
+        (SENTENCE, 0.6),
         # a line, a clause, a word ends
         (r"\n(?P<cut>)", 0.6),
         (r"[，；、：,;:][ \t]*(?P<cut>)", 0.75),
@@ -119,6 +123,18 @@ def best_cut(text: str, start: int, end: int) -> int:
         if best:
             return best
     return whole_character(text, start, end)
+
+
+def sentences(line: str) -> Iterator[str]:
+    """Yield the sentences of a text without line breaks, each with its marks, none blank."""
+    start = 0
+    for match in SENTENCE_END.finditer(line):
+        if not _is_abbreviated(line, match):
+            cut = _cut_of(match)
+            yield line[start:cut].strip()
+            start = cut
+    if rest := line[start:].strip():
+        yield rest
 
 
 def _cut_of(match: re.Match[str]) -> int:

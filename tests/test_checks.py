@@ -130,6 +130,7 @@ def test_the_central_sentence_has_most_in_common_with_the_others() -> None:
     text = "# 河\n\n先说别的事情。大河的水流过平原。平原因大河的水而肥沃。\n- 大河的水有时泛滥\n"
     assert checks.central_sentence(text, 40) == "大河的水流过平原。"
     assert checks.central_sentence(text, 8) is None
+    assert checks.sentences("Mr. Smith leads it. He is 5.") == ["Mr. Smith leads it.", "He is 5."]
     assert checks.sentences("One line of 3.5 words\nwraps. Two!\n- 三\n") == [
         "One line of 3.5 words wraps.", "Two!", "- 三",
     ]  # fmt: skip
