@@ -275,8 +275,8 @@ def _check_value(name: str, value: Any, place: str, kind: type[GptwriteError] = 
             say(f"{place} cannot be {value!r}.", f"{place} 不能是“{value}”。"),
             say(f"Choose one of {', '.join(choices)}.", f"可选：{'、'.join(choices)}。"),
         )
-    least, most = FIELDS[name].metadata["least"], FIELDS[name].metadata["most"]
-    if least is not None and not is_within(name, value):
+    if not is_within(name, value):
+        least, most = FIELDS[name].metadata["least"], FIELDS[name].metadata["most"]
         raise kind(
             say(f"{place} cannot be {value}.", f"{place} 不能是 {value}。"),
             say(f"The least is {least}.", f"最小为 {least}。")

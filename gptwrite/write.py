@@ -86,7 +86,8 @@ def build_request(job: Job, inputs: Inputs | None = None) -> Request:
 
 def is_empty(job: Job, text: str) -> bool:
     """Say whether nothing stands in `text` behind the beginning that was decided for it."""
-    beginning = build_request(job).answer if job.template.show_answer else ""
+    has_beginning = job.template.answer and job.template.show_answer
+    beginning = build_request(job).answer if has_beginning else ""
     return not text.strip().removeprefix(beginning.strip()).strip()
 
 

@@ -25,7 +25,7 @@ FIRST_SEEDS = 2**31 - 64  # the most drafts below what servers take: signed numb
 
 def draft_jobs(job: Job, count: int) -> list[Job]:
     """Return `count` jobs alike but for their seeds, which follow the first one's."""
-    seed = {**job.template.sampling, **job.sampling}.get("seed")
+    seed = build_request(job).sampling.seed
     first = secrets.randbelow(FIRST_SEEDS) if seed is None else seed
     return [replace(job, sampling={**job.sampling, "seed": first + i}) for i in range(count)]
 
