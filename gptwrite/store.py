@@ -171,7 +171,8 @@ def lock_path(name: str) -> Path:
 def lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock file `path`; calls `on_wait` once if another process holds it, and waits.
 
-    An `on_wait` that raises does not wait. The system takes the lock from a process that dies, however it dies.
+    An `on_wait` that raises does not wait. The system takes the lock from a process that dies,
+    however it dies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

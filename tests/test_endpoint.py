@@ -74,7 +74,7 @@ def test_offline_no_server_may_be_asked_not_even_on_this_machine(host: str) -> N
 
 
 class Box(keyring.backend.KeyringBackend):
-    """A keyring with a key for one host."""
+    """A keyring with a key for one host, which the program reads and never changes."""
 
     priority = 1.0
 

@@ -51,7 +51,7 @@ def save(content: str, path: Path, is_partial: bool, terminal: Terminal) -> None
     try:
         write_atomically(path, content)
     except Exception:
-        # The text has been paid for: it must not be lost with the disk's space.
+        # Whatever failed is raised again; the text has been paid for and must not be lost with it.
         printer = RawPrinter(terminal.out, terminal.out_is_tty)
         printer.push(content)
         printer.finish()
